@@ -1,0 +1,3 @@
+//! `lcnode`: a storage node that speaks the Tokyo Tyrant protocol.
+
+fn main() {}
