@@ -1,1 +1,33 @@
-//! The log-structured engine of lcnode.
+//! The engine of lcnode: the log is the database.
+//!
+//! Every change is appended once to a log of segments. The log is the data, the write-ahead log and
+//! the backup. A table in memory points into it and can be thrown away and rebuilt. Every byte on
+//! disk is described in `FORMAT.md`.
+//!
+//! ```
+//! use lcnode_storage::{Options, Place, Store};
+//!
+//! let store = Store::open(Options::new(Place::Memory))?;
+//! store.put(b"key", b"value")?;
+//! assert_eq!(store.get(b"key", |value| value.to_vec())?, Some(b"value".to_vec()));
+//! assert!(store.delete(b"key")?);
+//! store.close()?;
+//! # Ok::<(), lcnode_storage::Error>(())
+//! ```
+
+mod durability;
+mod error;
+mod hash;
+mod index;
+mod lock;
+mod log;
+pub mod medium;
+mod meta;
+mod options;
+mod store;
+
+pub use durability::SyncMode;
+pub use error::{Error, Result};
+pub use log::address::Position;
+pub use options::{DEFAULT_SEGMENT, Options, Place};
+pub use store::{Change, Cursor, Figures, Inline, KeyIterator, Store};

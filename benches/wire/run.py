@@ -1,0 +1,241 @@
+#!/usr/bin/env python3
+"""Measures lcnode beside its peers over the wire, with one load generator, in one run.
+
+    benches/wire/run.py [--rounds N] [--conns 1,50] [--only lcnode,redis] [--lcnode-arg=ARG ...] [--original PATH]
+                        [--lcnode PATH] [--json FILE]
+
+Installs what it needs (Debian packages gcc, memcached, redis-server), builds loadgen and ceiling into target/bench/ and a
+release lcnode, loads 100,000 keys with values of 32 bytes into each server, then measures get and set at depth 1 and 32,
+taking turns: one measurement of each server after the other, in every round. It prints medians as Markdown.
+
+    ceiling    stores nothing: what bare sockets cost here (epoll, one thread)
+    memcached  one worker thread (-t 1), else its defaults
+    redis      no persistence (--save '' --appendonly no), else its defaults
+    lcnode     a database on disk, its default settings
+    original   with --original: a ttserver, on disk with #bnum=1000000, else its defaults
+
+A measurement is as long as it takes to keep the server busy for more than a CPU second, because the kernel counts that time
+in ticks of 10 ms. Operations per CPU second of the server are the steadier figure where machines are shared.
+"""
+import argparse
+import json
+import os
+import pathlib
+import platform
+import re
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+BUILT = ROOT / "target" / "bench"
+KEYS, VALUE = 100_000, 32
+OPS, DEPTHS = ("get", "set"), (1, 32)
+CPU_SECONDS = 1.3  # aimed at; a little over the second that is wanted
+RESULT = re.compile(r"s=(?P<s>\S+) ops/s=(?P<ops>\d+) p50us=(?P<p50>\d+) p99us=(?P<p99>\d+) p999us=(?P<p999>\d+)"
+                    r" srv_cpu_s=(?P<cpu>\S+) ops/cpu_s=(?P<per_cpu>\d+)")
+
+
+def run(*command, **kw):
+    print("+", *command, file=sys.stderr)
+    subprocess.run([str(c) for c in command], check=True, stdout=sys.stderr, **kw)
+
+
+def install(commands):
+    lacking = [package for command, package in commands.items() if not shutil.which(command)]
+    if lacking:
+        root = [] if os.getuid() == 0 else ["sudo", "-n"]
+        run(*root, "apt-get", "-qq", "update")
+        run(*root, "apt-get", "-qq", "install", "-y", "--no-install-recommends", *lacking)
+
+
+def build(args):
+    BUILT.mkdir(parents=True, exist_ok=True)
+    for name in ("loadgen", "ceiling"):
+        run("gcc", "-O2", "-o", BUILT / name, HERE / f"{name}.c")
+    if "lcnode" in args.only and not args.lcnode:
+        run("cargo", "build", "--release", "--locked", "--bin", "lcnode", cwd=ROOT)
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+class Server:
+    """A server under test: its protocol, how it is started, and the process while it runs."""
+
+    def __init__(self, name, protocol, command, version):
+        self.name, self.protocol, self.version = name, protocol, version
+        self.port = free_port()
+        self.command = [str(c).replace("PORT", str(self.port)) for c in command]
+        self.process = None
+        self.enough = {}  # (op, depth, conns) -> operations that keep it busy for long enough
+
+    def start(self, folder):
+        log = open(folder / f"{self.name}.log", "w")
+        self.process = subprocess.Popen(self.command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+        for _ in range(200):
+            try:
+                socket.create_connection(("127.0.0.1", self.port), 1).close()
+                return
+            except OSError:
+                if self.process.poll() is not None:
+                    break
+                time.sleep(0.05)
+        raise SystemExit(f"{self.name} did not start: {' '.join(self.command)}\n{open(log.name).read()[-2000:]}")
+
+    def stop(self):
+        if self.process and self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(30)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+
+    def load(self, op, depth, conns, n):
+        """One run of the load generator, which checks every reply; n counts for nothing in a load."""
+        command = [BUILT / "loadgen", "-P", self.protocol, "-p", self.port, "-o", op, "-c", conns, "-d", depth, "-n", n,
+                   "-k", KEYS, "-v", VALUE, "-S", self.process.pid]
+        done = subprocess.run([str(c) for c in command], capture_output=True, text=True)
+        if done.returncode:
+            raise SystemExit(f"{self.name}: {' '.join(map(str, command))}\n{done.stderr}")
+        return {k: float(v) for k, v in RESULT.search(done.stdout).groupdict().items()}
+
+    def measure(self, op, depth, conns):
+        key = (op, depth, conns)
+        if key not in self.enough:  # the first runs warm up and find out how many operations are enough
+            n = 50_000
+            while (got := self.load(op, depth, conns, n))["cpu"] < 0.25:
+                n *= 3
+            self.enough[key] = int(n * CPU_SECONDS / got["cpu"])
+        return self.load(op, depth, conns, self.enough[key])
+
+
+def version(command, pattern=r"\d+(\.\d+)+"):
+    done = subprocess.run([str(c) for c in command], capture_output=True, text=True)
+    found = re.search(pattern, done.stdout + done.stderr)
+    return found.group(0) if found else "?"
+
+
+def servers(args, folder):
+    """Only what was asked for, in the order in which they take turns."""
+    lcnode = args.lcnode or ROOT / "target" / "release" / "lcnode"
+    user = ["-u", "root"] if os.getuid() == 0 else []
+    make = {
+        "ceiling": lambda: Server("ceiling", "tt", [BUILT / "ceiling", "PORT", VALUE], ""),
+        "memcached": lambda: Server("memcached", "mc", ["memcached", "-l", "127.0.0.1", "-p", "PORT", "-t", "1", *user],
+                                    version(["memcached", "-V"])),
+        "redis": lambda: Server("redis", "resp", ["redis-server", "--bind", "127.0.0.1", "--port", "PORT", "--save", "",
+                                                  "--appendonly", "no", "--dir", folder], version(["redis-server", "-v"])),
+        "original": lambda: Server("original", "tt", [args.original, "-host", "127.0.0.1", "-port", "PORT", "-le",
+                                                      f"{folder}/original.tch#bnum=1000000"], version([args.original, "--version"])),
+        "lcnode": lambda: Server("lcnode", "tt", [lcnode, "-host", "127.0.0.1", "-port", "PORT", *args.lcnode_arg,
+                                                  f"{folder}/casket.tch"], " ".join(args.lcnode_arg)),
+    }
+    return [make[name]() for name in make if name in args.only]
+
+
+def median(results, server, case, what):
+    return statistics.median(r[what] for r in results if (r["server"], r["case"]) == (server, case))
+
+
+def ratio(results, peer, case):
+    """lcnode beside a peer within the same round: what else the machine did meanwhile weighs on both."""
+    got = {(r["round"], r["server"]): r["per_cpu"] for r in results if r["case"] == case}
+    ratios = [v / got[turn, peer] for (turn, server), v in got.items() if server == "lcnode"]
+    return f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
+
+
+def short(n):
+    return f"{n / 1e6:.2f}M" if n >= 1e6 else f"{n / 1e3:.0f}k" if n >= 1e4 else f"{n / 1e3:.1f}k"
+
+
+def markdown(rows):
+    head, *body = rows
+    return "\n".join("| " + " | ".join(row) + " |" for row in [head, ["---"] + ["---:"] * (len(head) - 1), *body])
+
+
+def tables(results, names, conns):
+    cases = [(op, depth, conns) for op in OPS for depth in DEPTHS]
+    titles = [f"{op}, depth {depth}" for op, depth, _ in cases]
+    rows = [["server"] + [f"{t}: ops per CPU s" for t in titles] + [f"{t}: ops/s, p99 µs" for t in titles]]
+    for name in names:
+        rows.append([name] + [short(median(results, name, c, "per_cpu")) for c in cases]
+                    + [f"{short(median(results, name, c, 'ops'))}, {median(results, name, c, 'p99'):.0f}" for c in cases])
+    print(f"\n{conns} connections, medians; operations per CPU second of the server, then operations per second and the\n"
+          f"99th percentile of a batch's time:\n\n{markdown(rows)}")
+    if "lcnode" in names and len(names) > 1:
+        rows = [["operations per CPU second"] + titles]
+        for name in names:
+            if name != "lcnode":
+                rows.append([f"lcnode / {name}"] + [ratio(results, name, c) for c in cases])
+        print(f"\nEach round's ratio: the median, the lowest and the highest.\n\n{markdown(rows)}")
+
+
+def cpu_model():
+    with open("/proc/cpuinfo") as f:
+        return next((line.split(":")[1].strip() for line in f if line.startswith("model name")), platform.machine())
+
+
+def arguments():
+    peers = ["ceiling", "memcached", "redis", "original", "lcnode"]
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--conns", default="50", help="numbers of connections, separated by commas")
+    parser.add_argument("--only", help=f"some of {','.join(peers)}")
+    parser.add_argument("--lcnode", help="a binary to take instead of building one")
+    parser.add_argument("--lcnode-arg", action="append", default=[], help="one more argument for lcnode; may be repeated")
+    parser.add_argument("--original", help="a ttserver binary to measure as well")
+    parser.add_argument("--json", help="a file for every single measurement")
+    args = parser.parse_args()
+    args.only = args.only.split(",") if args.only else [p for p in peers if p != "original" or args.original]
+    args.conns = [int(c) for c in args.conns.split(",")]
+    unknown = set(args.only) - set(peers)
+    if unknown or ("original" in args.only and not args.original):
+        parser.error(f"unknown server {unknown}" if unknown else "original needs --original PATH")
+    return args
+
+
+def main():
+    args = arguments()
+    needed = {"gcc": "gcc", "memcached": "memcached", "redis-server": "redis-server"}
+    install({c: p for c, p in needed.items() if c == "gcc" or p.split("-")[0] in args.only})
+    build(args)
+    results, before = [], os.getloadavg()[0]
+    with tempfile.TemporaryDirectory(prefix="lcnode-bench.") as name:
+        folder = pathlib.Path(name)
+        field = servers(args, folder)
+        try:
+            for server in field:
+                server.start(folder)
+                server.load("load", 32, 50, KEYS)
+            for turn in range(args.rounds):
+                for case in [(op, depth, conns) for conns in args.conns for op in OPS for depth in DEPTHS]:
+                    order = field[turn % len(field):] + field[:turn % len(field)]
+                    for server in order:
+                        got = server.measure(*case)
+                        results.append({"round": turn, "server": server.name, "case": case, **got})
+                        print(f"round {turn + 1} {server.name:9} {case[0]} c={case[2]} d={case[1]} "
+                              f"{short(got['per_cpu'])} per CPU s, {short(got['ops'])}/s", file=sys.stderr)
+        finally:
+            for server in field:
+                server.stop()
+    print(f"{cpu_model()}, {os.cpu_count()} cores, Linux {platform.release()}; {KEYS:,} keys, values of {VALUE} bytes, "
+          f"{args.rounds} rounds, load average {before:.1f} when they began; " + ", ".join(f"{s.name} {s.version}".strip() for s in field))
+    for conns in args.conns:
+        tables(results, [s.name for s in field], conns)
+    if args.json:
+        with open(args.json, "w") as f:
+            json.dump({"commands": {s.name: s.command for s in field}, "results": results}, f, indent=1)
+
+
+if __name__ == "__main__":
+    main()

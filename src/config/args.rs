@@ -1,0 +1,198 @@
+//! The options as clap sees them: names, help, ranges. What they mean together is decided in
+//! [`Config`](super::Config).
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{ArgAction, CommandFactory, Parser, value_parser};
+
+use super::Identity;
+use super::size;
+use super::sync::SyncMode;
+
+/// The largest `--max-key` and `--max-value`: a length is 31 bits in the protocol.
+const MAX_FIELD: u64 = i32::MAX as u64;
+
+/// A persistent key-value server for clients of Tokyo Tyrant.
+#[derive(Debug, Parser)]
+#[command(
+    args_override_self = true,
+    max_term_width = 100,
+    after_help = "SIZE is in bytes or a number with k, m, g or t (powers of 1024): 4096, 64k, 1.5g.\n\
+                  Options may be written as ttserver has them: -port 1978 is --port 1978.\n\
+                  If an option is repeated the last one counts. Relative paths start at the working\n\
+                  directory, also with --dmn. SIGTERM and SIGINT end the node, SIGHUP reopens the log."
+)]
+pub(super) struct Args {
+    /// Database: a directory ending in .tch, or * for one in memory, then tuning such as #bnum=1000000
+    /// [default: lcnode.tch; called as ttserver: *]
+    #[arg(value_name = "DB")]
+    pub(super) database: Option<String>,
+
+    /// Address or name to listen on, or the path of a socket [default: all addresses]
+    #[arg(long, value_name = "NAME|PATH", help_heading = "Listening")]
+    pub(super) host: Option<OsString>,
+    /// TCP port, 1 to 65535; 0 or less: a Unix-domain socket at the --host path
+    #[arg(long, value_name = "N", help_heading = "Listening", default_value_t = 1978,
+          value_parser = value_parser!(i32).range(..=65_535))]
+    pub(super) port: i32,
+    /// Worker threads, 1 to 4096
+    #[arg(long, value_name = "N", help_heading = "Listening", default_value_t = 8,
+          value_parser = value_parser!(u32).range(1..=4096))]
+    pub(super) thnum: u32,
+    /// Seconds that a started request or an unread reply may take, such as 5 or 0.5; 0: no limit.
+    /// Idle connections are never closed
+    #[arg(long, value_name = "SECONDS", help_heading = "Listening", default_value = "0", value_parser = seconds)]
+    pub(super) tout: Duration,
+
+    /// When a write is on the disk: before its reply, at most MILLISECONDS (1 to 3600000) after it,
+    /// or when the system likes. What a killed process acknowledged is safe in each case
+    #[arg(long, value_name = "always|MILLISECONDS|never", help_heading = "Storage", default_value = "100")]
+    pub(super) sync: SyncMode,
+    /// Directory the copy command may write into; without it copy is refused [default: none]
+    #[arg(long, value_name = "DIR", help_heading = "Storage")]
+    pub(super) backup_dir: Option<PathBuf>,
+
+    /// Largest value of a request, at most 2147483647 bytes
+    #[arg(long, value_name = "SIZE", help_heading = "Limits", default_value = "256m", value_parser = field_size)]
+    pub(super) max_value: u32,
+    /// Largest key of a request, at most 2147483647 bytes
+    #[arg(long, value_name = "SIZE", help_heading = "Limits", default_value = "256m", value_parser = field_size)]
+    pub(super) max_key: u32,
+    /// Bytes that half-received requests and unsent replies of all connections together may hold
+    #[arg(long, value_name = "SIZE", help_heading = "Limits", default_value = "1g", value_parser = size::parse)]
+    pub(super) max_buffered: u64,
+
+    /// Refuse these commands: names by comma or blank, groups (all, allread, allwrite,
+    /// allmanage, allorg, allmc, allhttp), or bits as 0x41 [default: none]
+    #[arg(long, value_name = "EXPR", help_heading = "Command access", action = ArgAction::Append)]
+    pub(super) mask: Vec<String>,
+    /// Allow these again; --mask and --unmask may be repeated and work in the order they are
+    /// written [default: none]
+    #[arg(long, value_name = "EXPR", help_heading = "Command access", action = ArgAction::Append)]
+    pub(super) unmask: Vec<String>,
+
+    /// Run in the background; returns once the node serves, or with its error [default: off]
+    #[arg(long, help_heading = "Process")]
+    pub(super) dmn: bool,
+    /// File to hold the process id while the node runs [default: none; with --dmn: lcnode.pid,
+    /// called as ttserver: ttserver.pid]
+    #[arg(long, value_name = "PATH", help_heading = "Process")]
+    pub(super) pid: Option<PathBuf>,
+    /// End the process that the pid file names, then start: SIGTERM, after 10 seconds SIGKILL [default: off]
+    #[arg(long, help_heading = "Process")]
+    pub(super) kl: bool,
+    /// Number of this server, 0 (unset) to 65535; stat shows it
+    #[arg(long, value_name = "N", help_heading = "Process", default_value_t = 0)]
+    pub(super) sid: u16,
+
+    /// Append the log to this file [default: standard output]
+    #[arg(long, value_name = "PATH", help_heading = "Logging")]
+    pub(super) log: Option<PathBuf>,
+    /// Log everything, also each request [default: off, INFO and up]
+    #[arg(long, help_heading = "Logging", overrides_with = "le")]
+    pub(super) ld: bool,
+    /// Log errors only [default: off, INFO and up]
+    #[arg(long, help_heading = "Logging", overrides_with = "ld")]
+    pub(super) le: bool,
+
+    #[command(flatten)]
+    pub(super) unbuilt: UnbuiltArgs,
+}
+
+/// Options of ttserver, and new ones, for what is not built yet.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Not built yet (refused; without effect if called as ttserver)")]
+pub(super) struct UnbuiltArgs {
+    /// Update log directory
+    #[arg(long, value_name = "DIR")]
+    pub(super) ulog: Option<PathBuf>,
+    /// Update log file size
+    #[arg(long, value_name = "SIZE")]
+    pub(super) ulim: Option<String>,
+    /// Update log written asynchronously
+    #[arg(long)]
+    pub(super) uas: bool,
+    /// Host of the replication master
+    #[arg(long, value_name = "NAME")]
+    pub(super) mhost: Option<String>,
+    /// Port of the replication master, 1 to 65535
+    #[arg(long, value_name = "N", value_parser = value_parser!(u16).range(1..))]
+    pub(super) mport: Option<u16>,
+    /// Replication master
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(super) master: Option<String>,
+    /// Replication time stamp file
+    #[arg(long, value_name = "PATH")]
+    pub(super) rts: Option<PathBuf>,
+    /// Replication consistency check
+    #[arg(long)]
+    pub(super) rcc: bool,
+    /// Lua script
+    #[arg(long, value_name = "PATH")]
+    pub(super) ext: Option<PathBuf>,
+    /// Script function to call every SECONDS
+    #[arg(long, num_args = 2, value_names = ["NAME", "SECONDS"], allow_hyphen_values = true)]
+    pub(super) extpc: Option<Vec<String>>,
+    /// Engine in a shared object; always refused
+    #[arg(long, value_name = "LIB")]
+    pub(super) skel: Option<PathBuf>,
+    /// Number of files to spread a database over; always refused
+    #[arg(long, value_name = "N")]
+    pub(super) mul: Option<String>,
+}
+
+impl Args {
+    /// The command line of the program under one of its names, with that name's version text.
+    pub(super) fn command_for(identity: Identity) -> clap::Command {
+        let command = Self::command().name(identity.program());
+        match identity {
+            Identity::Lcnode => command.version(concat!(
+                env!("CARGO_PKG_VERSION"),
+                "\nspeaks the protocol of Tokyo Tyrant 1.1.41 (324:0.91)"
+            )),
+            // Scripts read this line to find out what they talk to, so it comes first and as it was.
+            Identity::Ttserver => command.display_name("Tokyo Tyrant version").version(concat!(
+                "1.1.41 (324:0.91) for Linux\nserved by lcnode ",
+                env!("CARGO_PKG_VERSION")
+            )),
+        }
+    }
+}
+
+fn field_size(text: &str) -> Result<u32, size::SizeError> {
+    let bytes = size::parse_within(text, 1, MAX_FIELD)?;
+    u32::try_from(bytes).map_err(|_| size::SizeError::OutOfRange { least: 1, most: MAX_FIELD })
+}
+
+/// Reads a time of 0 to a year in seconds.
+fn seconds(text: &str) -> Result<Duration, &'static str> {
+    let error = "write seconds from 0 to 31536000, such as 5 or 0.5";
+    let plain = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    let value: f64 = text.parse().map_err(|_| error)?;
+    if !plain || !(0.0..=31_536_000.0).contains(&value) {
+        return Err(error);
+    }
+    Duration::try_from_secs_f64(value).map_err(|_| error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clap_finds_no_fault() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn times() {
+        assert_eq!(seconds("5"), Ok(Duration::from_secs(5)));
+        assert_eq!(seconds("0"), Ok(Duration::ZERO));
+        assert_eq!(seconds("0.25"), Ok(Duration::from_millis(250)));
+        for text in ["", "-1", "nan", "inf", "1e3", "5s", ".", "31536001"] {
+            assert!(seconds(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,249 @@
+use super::*;
+
+fn parse(line: &str) -> Result<Config, ConfigError> {
+    let words = line.split(' ').filter(|word| !word.is_empty());
+    Config::from_args_in(words.map(|word| OsString::from(word.replace('~', " "))), Path::new("/start"))
+}
+
+fn config(line: &str) -> Config {
+    parse(line).unwrap_or_else(|error| panic!("{line}: {error}"))
+}
+
+/// The error text and whether it belongs on standard error with exit status 1.
+fn refusal(line: &str) -> String {
+    let error = parse(line).map(|_| ()).expect_err(line);
+    assert_eq!(error.exit_status(), 1, "{line}");
+    assert!(!error.is_answer(), "{line}");
+    error.to_string()
+}
+
+#[test]
+fn defaults() {
+    let config = config("/usr/bin/lcnode");
+    let database = PathBuf::from("/start/lcnode.tch");
+    let expected = Config {
+        identity: Identity::Lcnode,
+        listen: Listen::Tcp { host: None, port: 1978 },
+        threads: 8,
+        timeout: None,
+        database: DatabaseSpec {
+            kind: DatabaseKind::Directory(database),
+            name: "lcnode.tch".to_owned(),
+            bnum: None,
+            capnum: None,
+            capsiz: None,
+            mode: Mode { write: true, create: true, truncate: false },
+            ignored: vec![],
+        },
+        sync: SyncMode::Every(Duration::from_millis(100)),
+        backup_dir: None,
+        max_value: 256 << 20,
+        max_key: 256 << 20,
+        max_buffered: 1 << 30,
+        mask: Mask::NONE,
+        daemon: false,
+        pid_file: None,
+        replace_running: false,
+        server_id: 0,
+        log_target: LogTarget::Stdout,
+        verbosity: Verbosity::Info,
+        inert: vec![],
+        notes: vec![],
+    };
+    assert_eq!(config, expected);
+    assert_eq!(self::config("ttserver").database.kind, DatabaseKind::Memory);
+}
+
+#[test]
+fn both_spellings_mean_the_same() {
+    for (original, modern) in [
+        ("-host h -port 1979 -thnum 3 -tout 5", "--host=h --port=1979 --thnum=3 --tout=5"),
+        ("-dmn -pid p -kl -log l -ld", "--dmn --pid p --kl --log l --ld"),
+        ("-mask put,get -unmask get -sid 7", "--mask put,get --unmask get --sid 7"),
+        ("-port -1 -host sock", "--port=-1 --host sock"),
+    ] {
+        assert_eq!(config(&format!("lcnode {original} a.tch")), config(&format!("lcnode {modern} a.tch")));
+        assert_eq!(config(&format!("lcnode {original} a.tch")), config(&format!("lcnode a.tch {modern}")));
+    }
+}
+
+#[test]
+fn the_line_of_lightclouds_manager_starts_as_ttserver() {
+    let line = "/opt/bin/ttserver -host 127.0.0.1 -port 41201 -mhost 127.0.0.1 -mport 51201 -pid /d/lookup1_A.pid -dmn \
+                -le -ulog /d/logs/1/ -sid 1 -rts /d/data/1.rts -ulim 128m -ext /m/extensions/our.lua -thnum 6 \
+                -tout 5 /d/data/1.tch#bnum=1000000#fpow=13#opts=ld";
+    let config = config(line);
+    assert_eq!(config.listen, Listen::Tcp { host: Some("127.0.0.1".to_owned()), port: 41201 });
+    assert_eq!((config.threads, config.timeout), (6, Some(Duration::from_secs(5))));
+    assert_eq!((config.daemon, config.verbosity, config.server_id), (true, Verbosity::Error, 1));
+    assert_eq!(config.pid_file, Some(PathBuf::from("/d/lookup1_A.pid")));
+    assert_eq!(config.log_target, LogTarget::Discard);
+    assert_eq!(config.database.name, "/d/data/1.tch");
+    assert_eq!(config.database.bnum, Some(1_000_000));
+    assert_eq!(config.database.ignored, ["fpow=13", "opts=ld"]);
+    assert_eq!(
+        config.inert,
+        [
+            "-ulog/-ulim: the update log is not built yet; other servers cannot replicate from this node",
+            "-mhost/-mport/-rts: replication is not built yet; this node does not replicate",
+            "-ext: scripts are not built yet; calls of their functions fail",
+        ]
+    );
+    let debug = line.replace("-le", "-ld -log /d/logs/1/debug_log -uas");
+    let debug = self::config(&debug);
+    assert_eq!(debug.verbosity, Verbosity::Debug);
+    assert_eq!(debug.log_target, LogTarget::File(PathBuf::from("/d/logs/1/debug_log")));
+    assert!(refusal(&line.replace("ttserver", "lcnode")).contains("this node does not replicate"));
+}
+
+#[test]
+fn what_is_not_built_is_refused_under_the_own_name() {
+    for (options, part) in [
+        ("-ulog d", "-ulog: the update log is not built yet"),
+        ("-ulim 1g", "-ulim: the update log"),
+        ("-uas", "-uas: the update log"),
+        ("-mhost h -mport 1", "-mhost/-mport: replication is not built yet"),
+        ("-rts f -rcc", "-rts/-rcc: replication"),
+        ("--master h:1", "--master: replication"),
+        ("-ext a.lua", "-ext: scripts are not built yet"),
+        ("-extpc f 1.5", "-extpc: scripts are not built yet"),
+    ] {
+        let error = refusal(&format!("lcnode {options} a.tch"));
+        assert!(error.contains(part), "{options}: {error}");
+        assert_eq!(config(&format!("ttserver {options} a.tch")).inert.len(), 1, "{options}");
+    }
+    for options in ["-skel lib.so", "-mul 4"] {
+        for program in ["lcnode", "ttserver"] {
+            let error = refusal(&format!("{program} {options} a.tch"));
+            assert!(error.contains("leave the option out"), "{error}");
+        }
+    }
+}
+
+#[test]
+fn bad_lines_are_refused_with_the_usage() {
+    for (line, part) in [
+        ("lcnode --prot 5", "unexpected argument '--prot'"),
+        ("lcnode -prot 5", "'--port'"),
+        ("lcnode -x", "'-x'"),
+        ("lcnode -port", "a value is required for '--port"),
+        ("lcnode -pid -dmn a.tch", "a value is required for '--pid"),
+        ("lcnode -port 12x", "invalid digit"),
+        ("lcnode -port 65536", "65536"),
+        ("lcnode -port 0", "--port 0: needs --host"),
+        ("lcnode -thnum 0", "0 is not in 1..=4096"),
+        ("lcnode -tout -1", "write seconds"),
+        ("lcnode -sid 65536", "65536"),
+        ("lcnode -mport 0", "0 is not in 1..="),
+        ("lcnode --sync maybe", "write always, never, or an interval"),
+        ("lcnode --max-value 12q", "not a size"),
+        ("lcnode --max-value 2g", "between 1 and 2147483647"),
+        ("lcnode --max-key 0", "between 1"),
+        ("lcnode --max-buffered 1m", "--max-buffered 1048576 is below --max-value 268435456"),
+        ("lcnode a.tch b.tch", "unexpected argument 'b.tch'"),
+        ("lcnode -pid= a.tch", "a value is required"),
+        ("lcnode -extpc f", "2 values required"),
+    ] {
+        let error = refusal(line);
+        assert!(error.contains(part), "{line}: {error}");
+        assert!(
+            error.contains("Usage: lcnode [OPTIONS] [DB]") || error.contains("--help"),
+            "{line}: {error}"
+        );
+    }
+    assert!(refusal("lcnode casket.tcb").contains("only hash databases"));
+    assert!(refusal("ttserver -prot 5").contains("Usage: ttserver"));
+}
+
+#[test]
+fn the_last_one_counts() {
+    let config =
+        config("lcnode -port 1 -port 2 -ld -le -dmn -dmn -log a -log b --sync never --sync always a.tch");
+    assert_eq!(config.listen, Listen::Tcp { host: None, port: 2 });
+    assert_eq!(config.verbosity, Verbosity::Error);
+    assert_eq!(config.log_target, LogTarget::File(PathBuf::from("/start/b")));
+    assert_eq!(config.sync, SyncMode::Always);
+    assert_eq!(self::config("lcnode -le -ld -ld").verbosity, Verbosity::Debug);
+}
+
+#[test]
+fn masks_work_from_left_to_right() {
+    for (options, mask) in [
+        ("", 0),
+        ("-mask put,get", 0x41),
+        ("-mask put -unmask put -mask get", 0x40),
+        ("-mask all -unmask get", !0x40),
+        ("-unmask get -mask get", 0x40),
+        ("-mask allread -unmask get", 0x4000_0000),
+        ("-mask 0xff -unmask put~get -mask=0x40", 0xfe),
+    ] {
+        assert_eq!(config(&format!("lcnode {options} a.tch")).mask, Mask(mask), "{options}");
+    }
+    let config = config("lcnode -mask puts,get -unmask x a.tch");
+    assert_eq!(config.notes, ["mask: puts names no command", "mask: x names no command"]);
+}
+
+#[test]
+fn paths_are_absolute() {
+    let config = config("lcnode -dmn -log l -port 0 -host s --backup-dir b d/a.tch");
+    assert_eq!(config.listen, Listen::Unix(PathBuf::from("/start/s")));
+    assert_eq!(config.pid_file, Some(PathBuf::from("/start/lcnode.pid")));
+    assert_eq!(config.backup_dir, Some(PathBuf::from("/start/b")));
+    assert_eq!(config.database.kind, DatabaseKind::Directory(PathBuf::from("/start/d/a.tch")));
+    assert_eq!(self::config("ttserver -dmn").pid_file, Some(PathBuf::from("/start/ttserver.pid")));
+    assert_eq!(self::config("lcnode -kl").notes, ["-kl has no effect without -pid"]);
+    let long = "x".repeat(101);
+    assert!(refusal(&format!("lcnode -port 0 -host {long}")).contains("108 bytes"));
+    assert!(parse(&format!("lcnode -port 0 -host {}", &long[1..])).is_ok());
+}
+
+#[test]
+fn help_and_version_are_answers() {
+    for line in
+        ["lcnode -h", "lcnode --help", "lcnode -help", "ttserver -h", "lcnode --version", "ttserver -V"]
+    {
+        let error = parse(line).expect_err(line);
+        assert_eq!((error.is_answer(), error.exit_status()), (true, 0), "{line}");
+    }
+    let version = |line| parse(line).expect_err(line).to_string();
+    let own = format!("lcnode {}\n", env!("CARGO_PKG_VERSION"));
+    assert!(version("lcnode --version").starts_with(&own));
+    assert!(version("lcnode --version").contains("Tokyo Tyrant 1.1.41 (324:0.91)"));
+    assert!(version("ttserver --version").starts_with("Tokyo Tyrant version 1.1.41 (324:0.91) for Linux\n"));
+}
+
+/// Every option with the default its help must name; flags and options without effect have none.
+#[test]
+fn the_help_names_every_option_and_default() {
+    let help = parse("lcnode --help").expect_err("help").to_string();
+    let words = help.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut rest = words.as_str();
+    for (option, default) in [
+        ("--host <NAME|PATH>", "[default: all addresses]"),
+        ("--port <N>", "[default: 1978]"),
+        ("--thnum <N>", "[default: 8]"),
+        ("--tout <SECONDS>", "[default: 0]"),
+        ("--sync <always|MILLISECONDS|never>", "[default: 100]"),
+        ("--backup-dir <DIR>", "[default: none]"),
+        ("--max-value <SIZE>", "[default: 256m]"),
+        ("--max-key <SIZE>", "[default: 256m]"),
+        ("--max-buffered <SIZE>", "[default: 1g]"),
+        ("--mask <EXPR>", "[default: none]"),
+        ("--unmask <EXPR>", "[default: none]"),
+        ("--dmn", "[default: off]"),
+        ("--pid <PATH>", "[default: none; with --dmn: lcnode.pid, called as ttserver: ttserver.pid]"),
+        ("--kl", "[default: off]"),
+        ("--sid <N>", "[default: 0]"),
+        ("--log <PATH>", "[default: standard output]"),
+        ("--ld", "[default: off"),
+        ("--le", "[default: off"),
+        ("--ulog <DIR>", ""),
+        ("--extpc <NAME> <SECONDS>", ""),
+        ("--mul <N>", ""),
+    ] {
+        let at = rest.find(option).unwrap_or_else(|| panic!("{option} is missing or out of order:\n{help}"));
+        rest = &rest[at + option.len()..];
+        let at = rest.find(default).unwrap_or_else(|| panic!("{option} lacks {default}:\n{help}"));
+        rest = &rest[at..];
+    }
+}

@@ -1,0 +1,187 @@
+//! A bucket of the table: one cache line of eight words. Word map in `FORMAT.md`, section 5.
+//!
+//! Words 0 to 6 are entries, word 7 is the link. An entry is an address in 48 bits, a bit that says
+//! whether the record is a tombstone, and a tag in 15; an empty entry is 0. The tag is the next bits
+//! of the hash after those that chose the bucket, below a marker bit that says how many there are: a
+//! split takes one bit off and needs no look at the record, until few are left.
+
+use crate::log::address::{ADDRESS_BITS, Address};
+
+/// Words of a bucket.
+pub const WORDS: usize = 8;
+/// Entries of a bucket.
+pub const ENTRIES: usize = 7;
+/// The word of a bucket that is its link.
+pub const LINK: usize = 7;
+
+const ADDRESS_MASK: u64 = (1 << ADDRESS_BITS) - 1;
+const TOMBSTONE: u64 = 1 << ADDRESS_BITS;
+/// Where the tag begins.
+const TAG_SHIFT: u32 = ADDRESS_BITS + 1;
+/// Bits of a new tag below its marker.
+const TAG_BITS: u32 = 63 - TAG_SHIFT;
+const TAG_MASK: u64 = (1 << TAG_BITS) - 1;
+/// A tag no longer than this is read anew from the record at the next split.
+const SHORTEST_TAG: u32 = 7;
+
+/// An entry that is not empty.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Entry(pub u64);
+
+impl Entry {
+    /// An entry for a record, in a bucket chosen by the low `level` bits of its hash.
+    #[inline]
+    pub fn new(target: Target, hash: u64, level: u32) -> Self {
+        let tag = 1 << TAG_BITS | (hash >> level) & TAG_MASK;
+        Self(tag << TAG_SHIFT | target.word())
+    }
+
+    /// Where its record is.
+    #[inline]
+    pub fn address(self) -> Address {
+        Address(self.0 & ADDRESS_MASK)
+    }
+
+    /// Whether its record is a tombstone.
+    #[inline]
+    pub fn is_tombstone(self) -> bool {
+        self.0 & TOMBSTONE != 0
+    }
+
+    /// The same tag, another record of the same key.
+    #[inline]
+    pub fn moved_to(self, target: Target) -> Self {
+        Self(self.0 & !(ADDRESS_MASK | TOMBSTONE) | target.word())
+    }
+
+    /// Bits of the tag below its marker. An entry that is not empty always has the marker.
+    #[inline]
+    fn tag_bits(self) -> u32 {
+        TAG_BITS.saturating_sub(self.0.leading_zeros())
+    }
+
+    /// Whether the record may have this hash; `rest` is the hash without the bits that chose the bucket.
+    #[inline]
+    pub fn may_be(self, rest: u64) -> bool {
+        let mask = (1 << self.tag_bits()) - 1;
+        (self.0 >> TAG_SHIFT ^ rest) & mask == 0
+    }
+
+    /// The entry after its bucket was split, and whether it goes to the new bucket. `None` where
+    /// the tag is too short and the hash must be had from the record.
+    #[inline]
+    pub fn split(self) -> Option<(Self, bool)> {
+        if self.tag_bits() <= SHORTEST_TAG {
+            return None;
+        }
+        let tag = self.0 >> TAG_SHIFT;
+        Some((Self(tag >> 1 << TAG_SHIFT | self.0 & (ADDRESS_MASK | TOMBSTONE)), tag & 1 == 1))
+    }
+
+    /// What it points at.
+    #[inline]
+    pub fn target(self) -> Target {
+        Target { address: self.address(), tombstone: self.is_tombstone() }
+    }
+}
+
+/// What an entry points at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Target {
+    /// Where the record is.
+    pub address: Address,
+    /// Whether it says that the key was deleted.
+    pub tombstone: bool,
+}
+
+impl Target {
+    #[inline]
+    fn word(self) -> u64 {
+        self.address.0 | if self.tombstone { TOMBSTONE } else { 0 }
+    }
+}
+
+/// The last word of a bucket. In the first bucket of a chain it also tells the bucket's level and
+/// counts its changes, odd while one is under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Link(pub u64);
+
+impl Link {
+    /// A link after which entries may have moved.
+    pub fn new(next: u32, level: u32, sequence: u64) -> Self {
+        Self(u64::from(next) | u64::from(level & 0xff) << 32 | sequence << 40)
+    }
+
+    /// Index of the next bucket of the chain among the overflow buckets, from 1; 0 is none.
+    #[inline]
+    pub fn next(self) -> u32 {
+        self.0 as u32
+    }
+
+    /// How many low bits of the hash choose this bucket; 0 where it was never set: as many as when
+    /// the table was made.
+    #[inline]
+    pub fn level(self) -> u32 {
+        (self.0 >> 32) as u32 & 0xff
+    }
+
+    /// The count of changes.
+    #[inline]
+    pub fn sequence(self) -> u64 {
+        self.0 >> 40
+    }
+
+    /// Whether entries are being moved.
+    #[inline]
+    pub fn is_changing(self) -> bool {
+        self.sequence() & 1 == 1
+    }
+
+    /// The same with another next bucket.
+    pub fn with_next(self, next: u32) -> Self {
+        Self(self.0 & !0xffff_ffff | u64::from(next))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tags_follow_the_hash_through_splits() {
+        let hash = 0xfedc_ba98_7654_3210;
+        let address = Address::new(77, 4096);
+        let mut entry = Entry::new(Target { address, tombstone: true }, hash, 6);
+        for level in 6..30 {
+            assert!(entry.may_be(hash >> level), "level {level}");
+            assert_eq!(entry.target(), Target { address, tombstone: true });
+            match entry.split() {
+                Some((next, moves)) => {
+                    assert!(!entry.may_be((hash >> level) ^ 1), "level {level}");
+                    assert_eq!(moves, hash >> level & 1 == 1);
+                    entry = next;
+                }
+                None => {
+                    assert_eq!(level, 6 + TAG_BITS - SHORTEST_TAG);
+                    return;
+                }
+            }
+        }
+        panic!("the tag never ran out");
+    }
+
+    #[test]
+    fn few_other_hashes_match_a_tag() {
+        let entry = Entry::new(Target { address: Address::new(1, 64), tombstone: false }, 0, 6);
+        let matching = (0..1u64 << 20).filter(|&rest| entry.may_be(rest)).count();
+        assert_eq!(matching, 1 << 6);
+    }
+
+    #[test]
+    fn links_hold_their_fields() {
+        let link = Link::new(u32::MAX, 63, 12345);
+        assert_eq!((link.next(), link.level(), link.sequence()), (u32::MAX, 63, 12345));
+        assert!(link.is_changing());
+        assert_eq!(link.with_next(3), Link::new(3, 63, 12345));
+    }
+}

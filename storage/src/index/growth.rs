@@ -1,0 +1,98 @@
+//! The table grows a bucket at a time: the bucket after the last is filled from the one it is
+//! split off, and no other is touched.
+
+use std::io;
+use std::sync::atomic::Ordering;
+
+use crate::index::bucket::{ENTRIES, Entry, LINK, Link};
+use crate::index::buckets::Bucket;
+use crate::index::table::{STRIPES, Table};
+
+impl Table {
+    /// Splits the next bucket, where nobody else is growing the table. `lock` takes a stripe;
+    /// `hash_of` tells the hash of the record at an address.
+    pub fn grow<L>(
+        &self,
+        lock: impl FnOnce(usize) -> L,
+        mut hash_of: impl FnMut(Entry) -> Option<u64>,
+    ) -> io::Result<()> {
+        let Some(_growing) = self.growing.try_lock() else { return Ok(()) };
+        let size = self.size();
+        let level = size.ilog2();
+        let source = size - (1 << level);
+        self.primary.reach(size)?;
+        let (Some(old), Some(new)) = (self.primary.get(source), self.primary.get(size)) else {
+            return Err(io::ErrorKind::OutOfMemory.into());
+        };
+        let _stripe = lock(source as usize & (STRIPES - 1));
+
+        let mut entries = Vec::with_capacity(2 * ENTRIES);
+        self.collect(old, &mut entries);
+        let (mut stay, mut go) = (Vec::with_capacity(entries.len()), Vec::with_capacity(entries.len()));
+        for entry in entries {
+            let (entry, goes) = entry.split().unwrap_or_else(|| match hash_of(entry) {
+                Some(hash) => (Entry::new(entry.target(), hash, level + 1), hash >> level & 1 == 1),
+                // A record that cannot be read stays where its old tag would leave it, so that
+                // looking it up still names the damage.
+                None => (entry, false),
+            });
+            if goes { go.push(entry) } else { stay.push(entry) }
+        }
+
+        let before = Link(old[LINK].load(Ordering::Relaxed));
+        let extra = self.chain(go.len().max(stay.len()).saturating_sub(ENTRIES).div_ceil(ENTRIES) * 2)?;
+        let mut extra = extra.into_iter();
+        let next = self.fill(new, &go, &mut extra);
+        new[LINK].store(Link::new(next, level + 1, 0).0, Ordering::Release);
+        let freed = self.chain_of(before);
+        let changing = before.sequence() | 1;
+        old[LINK].store(Link::new(before.next(), before.level(), changing).0, Ordering::SeqCst);
+        self.size.store(size + 1, Ordering::SeqCst);
+        let next = self.fill(old, &stay, &mut extra);
+        old[LINK].store(Link::new(next, level + 1, changing + 1).0, Ordering::Release);
+
+        let mut spare = self.spare_overflow.lock();
+        spare.free.extend(freed);
+        spare.free.extend(extra);
+        Ok(())
+    }
+
+    /// Takes `count` overflow buckets.
+    fn chain(&self, count: usize) -> io::Result<Vec<u32>> {
+        let mut taken = Vec::new();
+        for _ in 0..count {
+            match self.take_overflow() {
+                Ok((index, _)) => taken.push(index),
+                Err(error) => {
+                    self.spare_overflow.lock().free.extend(taken);
+                    return Err(error);
+                }
+            }
+        }
+        Ok(taken)
+    }
+
+    /// The overflow buckets after a link.
+    fn chain_of(&self, mut link: Link) -> Vec<u32> {
+        let mut chain = Vec::new();
+        while let Some(bucket) = (link.next() > 0).then(|| self.overflow.get(link.next().into())).flatten() {
+            chain.push(link.next());
+            link = Link(bucket[LINK].load(Ordering::Acquire));
+        }
+        chain
+    }
+
+    /// Writes entries into a bucket and as many of `extra` as they need; returns the first of those.
+    fn fill(&self, bucket: &Bucket, entries: &[Entry], extra: &mut impl Iterator<Item = u32>) -> u32 {
+        let (own, more) = entries.split_at(entries.len().min(ENTRIES));
+        let next = if more.is_empty() { 0 } else { extra.next().unwrap_or(0) };
+        if let Some(further) = (next > 0).then(|| self.overflow.get(next.into())).flatten() {
+            let after = self.fill(further, more, extra);
+            further[LINK].store(Link::new(after, 0, 0).0, Ordering::Release);
+        }
+        for (i, word) in bucket[..ENTRIES].iter().enumerate() {
+            word.store(own.get(i).map_or(0, |entry| entry.0), Ordering::Release);
+        }
+        next
+    }
+}

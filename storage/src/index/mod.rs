@@ -1,0 +1,10 @@
+//! The index: a table in memory that points into the log, and its checkpoints.
+
+pub mod bucket;
+mod buckets;
+pub mod checkpoint;
+mod growth;
+pub mod table;
+
+pub use bucket::{Entry, Target};
+pub use table::{STRIPES, Slot, Table};

@@ -1,0 +1,11 @@
+//! The log: segments of records, written once, the truth of the database.
+
+pub mod address;
+pub mod record;
+pub mod recovery;
+pub mod segment;
+pub mod writer;
+
+
+
+

@@ -1,0 +1,255 @@
+//! One record: header, key, value. Byte map in `FORMAT.md`, section 3.
+//!
+//! What is always true: a record is written once and never changed; its CRC covers every byte but
+//! itself; a header of twenty zero bytes is no record but the unwritten end of a segment.
+
+use crc32fast::Hasher;
+
+/// Bytes of the header before its optional fields.
+pub const HEADER: usize = 20;
+/// Bytes of the largest header: fixed part, key length, expiry, flags.
+pub const HEADER_MAX: usize = HEADER + 4 + 8 + 4;
+/// Bytes of a seal record: a header and nothing else.
+pub const SEAL: usize = HEADER;
+
+const KIND: u8 = 0x0f;
+const HAS_EXPIRY: u8 = 0x10;
+const HAS_FLAGS: u8 = 0x20;
+const LONG_KEY: u8 = 255;
+
+/// What a record says about its key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// The key has this value.
+    Put = 1,
+    /// The key has been deleted: a tombstone.
+    Delete = 2,
+    /// Everything before this record is deleted. No key.
+    Vanish = 3,
+    /// Nothing follows in this segment; the log goes on in the next one. No key.
+    Seal = 4,
+}
+
+impl Kind {
+    fn of(byte: u8) -> Option<Self> {
+        match byte {
+            1 => Some(Self::Put),
+            2 => Some(Self::Delete),
+            3 => Some(Self::Vanish),
+            4 => Some(Self::Seal),
+            _ => None,
+        }
+    }
+}
+
+/// When and where a change was made. The larger of two wins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct Stamp {
+    /// Microseconds since the Unix epoch, raised where needed so that it rises within a log.
+    pub ts: u64,
+    /// Id of the server where the change was made; 0 where it has none.
+    pub origin: u16,
+}
+
+/// A record as it lies in a segment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Record<'a> {
+    /// What it says.
+    pub kind: Kind,
+    /// When and where.
+    pub stamp: Stamp,
+    /// When the record ends, in milliseconds since the Unix epoch.
+    pub expiry: Option<u64>,
+    /// memcached's opaque flags, 0 where none were given.
+    pub flags: u32,
+    /// The key, empty for `Vanish` and `Seal`.
+    pub key: &'a [u8],
+    /// The value, empty for all kinds but `Put`.
+    pub value: &'a [u8],
+    /// Bytes of the whole record.
+    pub len: usize,
+}
+
+/// What stands at an offset of a segment.
+#[derive(Debug, PartialEq, Eq)]
+pub enum At<'a> {
+    /// A whole record whose CRC holds.
+    Record(Record<'a>),
+    /// Nothing was written here: zeros, or the end of the bytes.
+    End,
+    /// Something else, and why it is no record.
+    Damage(&'static str),
+}
+
+/// The head of a record about to be written; its CRC awaits key and value.
+#[derive(Debug)]
+pub struct Head {
+    bytes: [u8; HEADER_MAX],
+    len: usize,
+}
+
+impl Head {
+    /// The head of a record of `kind` with neither expiry nor flags.
+    #[inline]
+    pub fn new(kind: Kind, key_len: usize, value_len: usize) -> Self {
+        let mut bytes = [0; HEADER_MAX];
+        bytes[4] = kind as u8;
+        bytes[16..20].copy_from_slice(&(value_len as u32).to_le_bytes());
+        let mut len = HEADER;
+        if key_len < LONG_KEY as usize {
+            bytes[5] = key_len as u8;
+        } else {
+            bytes[5] = LONG_KEY;
+            bytes[HEADER..HEADER + 4].copy_from_slice(&(key_len as u32).to_le_bytes());
+            len += 4;
+        }
+        Self { bytes, len }
+    }
+
+    /// Bytes of the head.
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Sets stamp and CRC and gives the bytes to be written before key and value. `body` has been
+    /// fed key and value.
+    #[inline]
+    pub fn finish(&mut self, stamp: Stamp, mut body: Hasher) -> &[u8] {
+        self.bytes[6..8].copy_from_slice(&stamp.origin.to_le_bytes());
+        self.bytes[8..16].copy_from_slice(&stamp.ts.to_le_bytes());
+        body.update(&self.bytes[4..self.len]);
+        self.bytes[..4].copy_from_slice(&body.finalize().to_le_bytes());
+        &self.bytes[..self.len]
+    }
+}
+
+/// A little-endian field. The caller has checked that it is there.
+#[inline]
+fn u32_at(bytes: &[u8], at: usize) -> u32 {
+    let mut field = [0; 4];
+    field.copy_from_slice(&bytes[at..at + 4]);
+    u32::from_le_bytes(field)
+}
+
+#[inline]
+fn u64_at(bytes: &[u8], at: usize) -> u64 {
+    let mut field = [0; 8];
+    field.copy_from_slice(&bytes[at..at + 8]);
+    u64::from_le_bytes(field)
+}
+
+/// Reads the record at the start of `bytes`, which go to the end of what was written.
+#[inline]
+pub fn read(bytes: &[u8]) -> At<'_> {
+    match parse(bytes) {
+        Ok((record, head)) => match checked(bytes, &record, head) {
+            true => At::Record(record),
+            false => At::Damage("the CRC does not match"),
+        },
+        Err(None) => At::End,
+        Err(Some(why)) => At::Damage(why),
+    }
+}
+
+/// Reads the record at the start of `bytes` without looking at its CRC, where the caller needs no
+/// more than to compare keys or count bytes.
+#[inline]
+pub fn peek(bytes: &[u8]) -> Option<Record<'_>> {
+    parse(bytes).ok().map(|(record, _)| record)
+}
+
+/// Finds the fields; `head` is the length of the header. The CRC is not looked at.
+#[inline]
+fn parse(bytes: &[u8]) -> Result<(Record<'_>, usize), Option<&'static str>> {
+    if bytes.len() < HEADER {
+        return Err(if bytes.iter().all(|&b| b == 0) { None } else { Some("a record is cut short") });
+    }
+    let bits = bytes[4];
+    let Some(kind) = Kind::of(bits & KIND) else {
+        let blank = bytes[..HEADER].iter().all(|&b| b == 0);
+        return Err(if blank { None } else { Some("no such kind of record") });
+    };
+    let mut head = HEADER;
+    let mut optional = |size: usize| {
+        let at = head;
+        head += size;
+        if head <= bytes.len() { Ok(at) } else { Err(Some("a record is cut short")) }
+    };
+    let mut key_len = bytes[5] as usize;
+    if bytes[5] == LONG_KEY {
+        key_len = u32_at(bytes, optional(4)?) as usize;
+    }
+    let mut expiry = None;
+    if bits & HAS_EXPIRY != 0 {
+        expiry = Some(u64_at(bytes, optional(8)?));
+    }
+    let mut flags = 0;
+    if bits & HAS_FLAGS != 0 {
+        flags = u32_at(bytes, optional(4)?);
+    }
+    let value_len = u32_at(bytes, 16) as usize;
+    let len = head + key_len + value_len;
+    if len > bytes.len() {
+        return Err(Some("a record is longer than its segment"));
+    }
+    let stamp = Stamp { origin: u16::from_le_bytes([bytes[6], bytes[7]]), ts: u64_at(bytes, 8) };
+    let (key, value) = bytes[head..len].split_at(key_len);
+    Ok((Record { kind, stamp, expiry, flags, key, value, len }, head))
+}
+
+#[inline]
+fn checked(bytes: &[u8], record: &Record<'_>, head: usize) -> bool {
+    let mut hasher = Hasher::new();
+    hasher.update(&bytes[head..record.len]);
+    hasher.update(&bytes[4..head]);
+    hasher.finalize() == u32_at(bytes, 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn write(kind: Kind, stamp: Stamp, key: &[u8], value: &[u8]) -> Vec<u8> {
+        let mut body = Hasher::new();
+        body.update(key);
+        body.update(value);
+        let mut head = Head::new(kind, key.len(), value.len());
+        let mut bytes = head.finish(stamp, body).to_vec();
+        bytes.extend_from_slice(key);
+        bytes.extend_from_slice(value);
+        bytes
+    }
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        let stamp = Stamp { ts: 1_790_000_000_000_000, origin: 7 };
+        for (key_len, value_len) in [(0, 0), (1, 0), (16, 32), (254, 3), (255, 3), (70_000, 100_000)] {
+            let (key, value) = (vec![1; key_len], vec![2; value_len]);
+            let bytes = write(Kind::Put, stamp, &key, &value);
+            let At::Record(record) = read(&bytes) else { panic!("{key_len}/{value_len}: {:?}", read(&bytes)) };
+            assert_eq!((record.kind, record.stamp, record.len), (Kind::Put, stamp, bytes.len()));
+            assert_eq!((record.key, record.value), (&key[..], &value[..]));
+        }
+    }
+
+    #[test]
+    fn every_flipped_bit_and_every_cut_is_noticed() {
+        let bytes = write(Kind::Put, Stamp { ts: 5, origin: 1 }, b"key", b"some value");
+        for bit in 0..bytes.len() * 8 {
+            let mut bad = bytes.clone();
+            bad[bit / 8] ^= 1 << (bit % 8);
+            assert!(matches!(read(&bad), At::Damage(_)), "bit {bit}");
+        }
+        for len in 1..bytes.len() {
+            assert!(matches!(read(&bytes[..len]), At::Damage(_)), "length {len}");
+        }
+    }
+
+    #[test]
+    fn zeros_are_the_end() {
+        assert_eq!(read(&[]), At::End);
+        assert_eq!(read(&[0; 7]), At::End);
+        assert_eq!(read(&[0; 64]), At::End);
+    }
+}

@@ -1,0 +1,307 @@
+//! A segment: one file of the log. Byte map in `FORMAT.md`, section 2.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use crate::error::{Error, Result};
+use crate::log::address::{Address, Position};
+use crate::log::record::{self, At, Record};
+use crate::medium::{Medium, Region};
+use crate::meta::DatabaseId;
+
+/// The first bytes of every segment file.
+pub const MAGIC: [u8; 8] = *b"LCNODLOG";
+/// The format of segments written now, and the newest that is read.
+pub const VERSION: u32 = 1;
+/// Bytes before the first record.
+pub const HEADER: usize = 64;
+/// The folder of the segments.
+pub const FOLDER: &str = "log";
+
+/// The name of a segment's file below the database directory.
+pub fn file_name(number: u64) -> String {
+    format!("{FOLDER}/{number:010}.seg")
+}
+
+/// The number in a file name of the log folder; none for other files.
+pub fn number_of(name: &str) -> Option<u64> {
+    let digits = name.strip_suffix(".seg")?;
+    if digits.len() < 10 || !digits.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    digits.parse().ok().filter(|&number| number > 0)
+}
+
+/// One segment and what is known of it.
+#[derive(Debug)]
+pub struct Segment {
+    number: u64,
+    region: Arc<Region>,
+    /// Bytes of records that the table points at.
+    live: AtomicU64,
+    /// Bytes of those that are tombstones.
+    tombstones: AtomicU64,
+    sealed: AtomicBool,
+}
+
+impl Segment {
+    /// A new segment: allocates its file and writes the header.
+    pub fn create(medium: &dyn Medium, id: DatabaseId, number: u64, capacity: usize) -> Result<(Self, crate::medium::Appender)> {
+        let name = file_name(number);
+        let region = medium.create(&name, capacity).map_err(Error::io("allocate", medium.describe(&name)))?;
+        let region = Arc::new(region);
+        let Some(mut appender) = region.appender() else {
+            return Err(Error::Failed(format!("{name} has two writers")));
+        };
+        appender.append(&[&header(id, number, capacity as u64)]);
+        Ok((Self::new(number, region), appender))
+    }
+
+    /// An existing one whose region's written bytes are all its own.
+    pub fn new(number: u64, region: Arc<Region>) -> Self {
+        Self { number, region, live: AtomicU64::new(0), tombstones: AtomicU64::new(0), sealed: AtomicBool::new(false) }
+    }
+
+    /// Its number, from 1, rising through the log.
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// Its bytes.
+    #[inline]
+    pub fn region(&self) -> &Arc<Region> {
+        &self.region
+    }
+
+    /// Bytes of live records, tombstones included.
+    pub fn live(&self) -> u64 {
+        self.live.load(Ordering::Relaxed)
+    }
+
+    /// Bytes of live tombstones.
+    pub fn tombstones(&self) -> u64 {
+        self.tombstones.load(Ordering::Relaxed)
+    }
+
+    /// A record of `bytes` became live.
+    #[inline]
+    pub fn add_live(&self, bytes: usize, tombstone: bool) {
+        self.live.fetch_add(bytes as u64, Ordering::Relaxed);
+        if tombstone {
+            self.tombstones.fetch_add(bytes as u64, Ordering::Relaxed);
+        }
+    }
+
+    /// A record of `bytes` died.
+    #[inline]
+    pub fn sub_live(&self, bytes: usize, tombstone: bool) {
+        self.live.fetch_sub(bytes as u64, Ordering::Relaxed);
+        if tombstone {
+            self.tombstones.fetch_sub(bytes as u64, Ordering::Relaxed);
+        }
+    }
+
+    /// Sets the live bytes and how many of them are tombstones: 0 at a vanish, what the checkpoint
+    /// says at a start.
+    pub fn set_live(&self, bytes: u64, tombstones: u64) {
+        self.live.store(bytes, Ordering::Relaxed);
+        self.tombstones.store(tombstones, Ordering::Relaxed);
+    }
+
+    /// Whether nothing more is appended.
+    pub fn is_sealed(&self) -> bool {
+        self.sealed.load(Ordering::Acquire)
+    }
+
+    /// Nothing more is appended from here on.
+    pub fn set_sealed(&self) {
+        self.sealed.store(true, Ordering::Release);
+    }
+
+    /// Bytes written, header and seal included.
+    pub fn written(&self) -> u64 {
+        self.region.written() as u64
+    }
+
+    /// Where it ends now.
+    pub fn end(&self) -> Position {
+        Position { segment: self.number, offset: self.written() }
+    }
+
+    /// What stands at an offset.
+    #[inline]
+    pub fn at(&self, offset: usize) -> At<'_> {
+        match self.region.bytes().get(offset..) {
+            Some(bytes) => record::read(bytes),
+            None => At::Damage("an address points past the end"),
+        }
+    }
+}
+
+impl Segment {
+    /// What stands at an offset, its CRC unseen.
+    #[inline]
+    pub fn peek(&self, offset: usize) -> Option<Record<'_>> {
+        record::peek(self.region.bytes().get(offset..)?)
+    }
+}
+
+/// The header of segment `number`.
+pub fn header(id: DatabaseId, number: u64, capacity: u64) -> [u8; HEADER] {
+    let mut bytes = [0; HEADER];
+    bytes[..8].copy_from_slice(&MAGIC);
+    bytes[8..12].copy_from_slice(&VERSION.to_le_bytes());
+    bytes[16..32].copy_from_slice(&id.0);
+    bytes[32..40].copy_from_slice(&number.to_le_bytes());
+    bytes[40..48].copy_from_slice(&capacity.to_le_bytes());
+    let crc = crc32fast::hash(&bytes[..60]);
+    bytes[60..].copy_from_slice(&crc.to_le_bytes());
+    bytes
+}
+
+/// What a segment's header says of it.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Header {
+    /// It belongs here; bytes that its file was allocated with.
+    Ours(u64),
+    /// Zeros: allocated, never used.
+    Blank,
+    /// Written by a newer program.
+    Newer(u32),
+    /// Something else.
+    Bad(&'static str),
+}
+
+/// Checks the header of a file that should be segment `number` of database `id`.
+pub fn check_header(bytes: &[u8], id: DatabaseId, number: u64) -> Header {
+    let Some(head) = bytes.get(..HEADER) else {
+        return if bytes.iter().all(|&b| b == 0) { Header::Blank } else { Header::Bad("shorter than its header") };
+    };
+    if head.iter().all(|&b| b == 0) {
+        return Header::Blank;
+    }
+    let field = |at: usize| u64::from_le_bytes(std::array::from_fn(|i| head[at + i]));
+    if head[..8] != MAGIC {
+        return Header::Bad("not a segment of a log");
+    }
+    let version = field(8) as u32;
+    if version > VERSION {
+        return Header::Newer(version);
+    }
+    if crc32fast::hash(&head[..60]) != (field(56) >> 32) as u32 {
+        return Header::Bad("the CRC of its header does not match");
+    }
+    if head[16..32] != id.0 {
+        return Header::Bad("it belongs to another database");
+    }
+    if field(32) != number {
+        return Header::Bad("its number is not that of its name");
+    }
+    Header::Ours(field(40))
+}
+
+/// The segments of a log, found by number or address.
+#[derive(Debug, Clone, Default)]
+pub struct Segments {
+    base: u64,
+    list: Vec<Option<Arc<Segment>>>,
+}
+
+impl Segments {
+    /// Adds a segment newer than all others.
+    pub fn push(&mut self, segment: Arc<Segment>) {
+        if self.list.is_empty() {
+            self.base = segment.number;
+        }
+        let index = segment.number.saturating_sub(self.base) as usize;
+        self.list.resize(index, None);
+        self.list.push(Some(segment));
+    }
+
+    /// Puts another face of a segment in the place of the one that is there.
+    pub fn push_again(&mut self, segment: &Arc<Segment>) {
+        if let Some(slot) = self.list.get_mut(segment.number.wrapping_sub(self.base) as usize) {
+            *slot = Some(Arc::clone(segment));
+        }
+    }
+
+    /// Forgets a segment.
+    pub fn remove(&mut self, number: u64) {
+        if let Some(slot) = self.list.get_mut(number.wrapping_sub(self.base) as usize) {
+            *slot = None;
+        }
+        let gone = self.list.iter().take_while(|slot| slot.is_none()).count();
+        self.list.drain(..gone);
+        self.base += gone as u64;
+    }
+
+    /// The segment that an address points into.
+    #[inline]
+    pub fn at(&self, address: Address) -> Option<&Arc<Segment>> {
+        self.list.get(address.segments_after(self.base))?.as_ref()
+    }
+
+    /// All, oldest first.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Arc<Segment>> {
+        self.list.iter().flatten()
+    }
+
+    /// The oldest.
+    pub fn oldest(&self) -> Option<&Arc<Segment>> {
+        self.iter().next()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn segment(number: u64) -> Arc<Segment> {
+        let region = Region::anonymous(file_name(number), 4096).unwrap();
+        Arc::new(Segment::new(number, Arc::new(region)))
+    }
+
+    #[test]
+    fn segments_are_found_while_others_come_and_go() {
+        let mut segments = Segments::default();
+        for number in 5..12 {
+            segments.push(segment(number));
+        }
+        for gone in [7, 5, 6] {
+            segments.remove(gone);
+        }
+        segments.push(segment(14));
+        let numbers: Vec<u64> = segments.iter().map(|s| s.number()).collect();
+        assert_eq!(numbers, [8, 9, 10, 11, 14]);
+        for number in 1..20 {
+            let found = segments.at(Address::new(number, 64)).map(|s| s.number());
+            assert_eq!(found, numbers.contains(&number).then_some(number));
+        }
+        assert_eq!(segments.oldest().map(|s| s.number()), Some(8));
+    }
+
+    #[test]
+    fn headers_are_told_apart() {
+        let id = DatabaseId([3; 16]);
+        let good = header(id, 9, 1 << 20);
+        assert_eq!(check_header(&good, id, 9), Header::Ours(1 << 20));
+        assert_eq!(check_header(&[0; 100], id, 9), Header::Blank);
+        assert!(matches!(check_header(&good, id, 8), Header::Bad(_)));
+        assert!(matches!(check_header(&good, DatabaseId([4; 16]), 9), Header::Bad(_)));
+        assert!(matches!(check_header(&good[..63], id, 9), Header::Bad(_)));
+        for byte in 0..HEADER {
+            let mut bad = good;
+            bad[byte] ^= 0x40;
+            assert!(!matches!(check_header(&bad, id, 9), Header::Ours(_)), "byte {byte}");
+        }
+    }
+
+    #[test]
+    fn file_names_carry_the_number() {
+        assert_eq!(file_name(42), "log/0000000042.seg");
+        assert_eq!(number_of("0000000042.seg"), Some(42));
+        for other in ["42.seg", "0000000000.seg", "0000000042.tmp", "00000000x2.seg"] {
+            assert_eq!(number_of(other), None, "{other}");
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! A directory of ordinary files: the medium of a database on disk.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::FallocateFlags;
+
+use super::{Fill, Medium, Region, Words};
+
+/// A database directory. Files are created with mode 0644, as the process's umask allows.
+#[derive(Debug)]
+pub struct Directory {
+    root: PathBuf,
+}
+
+impl Directory {
+    /// The directory `root`, which must exist.
+    pub fn new(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into() }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.root.join(name)
+    }
+
+    /// Makes the entries of the folder that holds `name` durable.
+    fn sync_folder_of(&self, name: &str) -> io::Result<()> {
+        let path = self.path(name);
+        File::open(path.parent().unwrap_or(&self.root))?.sync_all()
+    }
+}
+
+/// Allocates `len` bytes, so that later writes through a mapping cannot run out of space.
+fn allocate(file: &mut File, len: usize) -> io::Result<()> {
+    match rustix::fs::fallocate(&*file, FallocateFlags::empty(), 0, len as u64) {
+        Ok(()) => Ok(()),
+        Err(rustix::io::Errno::OPNOTSUPP) => write_zeros(file, len),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The slow way, for file systems without `fallocate`.
+fn write_zeros(file: &mut File, len: usize) -> io::Result<()> {
+    let block = vec![0u8; 1 << 20];
+    let mut left = len;
+    while left > 0 {
+        let part = left.min(block.len());
+        file.write_all(&block[..part])?;
+        left -= part;
+    }
+    Ok(())
+}
+
+fn create_new(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).write(true).create_new(true).mode(0o644).open(path)
+}
+
+impl Medium for Directory {
+    fn create(&self, name: &str, capacity: usize) -> io::Result<Region> {
+        let path = self.path(name);
+        let mut file = create_new(&path)?;
+        let made = allocate(&mut file, capacity)
+            .and_then(|()| file.sync_all())
+            .and_then(|()| self.sync_folder_of(name))
+            .and_then(|()| Region::of_file(name.to_owned(), file, 0));
+        if made.is_err() {
+            // Nothing is in it yet; if it cannot be removed either, the next start sees an empty file.
+            let _ = fs::remove_file(&path);
+        }
+        made
+    }
+
+    fn open(&self, name: &str) -> io::Result<Region> {
+        let file = OpenOptions::new().read(true).write(true).open(self.path(name))?;
+        let len = file.metadata()?.len() as usize;
+        Region::of_file(name.to_owned(), file, len)
+    }
+
+    fn sync(&self, region: &Region, from: usize, to: usize) -> io::Result<()> {
+        region.sync(from, to)
+    }
+
+    fn cut(&self, region: &Region, len: usize) -> io::Result<()> {
+        match region.file() {
+            Some(file) => file.set_len(len as u64).and_then(|()| file.sync_all()),
+            None => Ok(()),
+        }
+    }
+
+    fn write_whole(&self, name: &str, fill: &mut Fill<'_>) -> io::Result<()> {
+        let unfinished = self.path(&format!("{name}.tmp"));
+        match fs::remove_file(&unfinished) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let mut writer = BufWriter::with_capacity(1 << 20, create_new(&unfinished)?);
+        let written = fill(&mut writer).and_then(|()| writer.flush()).and_then(|()| writer.get_ref().sync_all());
+        if let Err(error) = written {
+            let _ = fs::remove_file(&unfinished);
+            return Err(error);
+        }
+        fs::rename(&unfinished, self.path(name))?;
+        self.sync_folder_of(name)
+    }
+
+    fn read_at(&self, name: &str, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+        File::open(self.path(name))?.read_exact_at(buffer, offset)
+    }
+
+    fn load_words(&self, name: &str, offset: u64, count: usize) -> io::Result<Words> {
+        Words::private_copy(&File::open(self.path(name))?, offset, count)
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        fs::remove_file(self.path(name))?;
+        self.sync_folder_of(name)
+    }
+
+    fn list(&self, folder: &str) -> io::Result<Vec<(String, u64)>> {
+        let mut files = Vec::new();
+        for entry in fs::read_dir(self.path(folder))? {
+            let entry = entry?;
+            let metadata = entry.metadata()?;
+            if let (true, Ok(name)) = (metadata.is_file(), entry.file_name().into_string()) {
+                files.push((name, metadata.len()));
+            }
+        }
+        files.sort();
+        Ok(files)
+    }
+
+    fn is_durable(&self) -> bool {
+        true
+    }
+
+    fn describe(&self, name: &str) -> String {
+        self.path(name).display().to_string()
+    }
+}

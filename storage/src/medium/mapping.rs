@@ -1,0 +1,204 @@
+//! The one file with `unsafe`: memory mappings behind safe types.
+//!
+//! What is always true:
+//! - A [`Region`] is written only at its end, by its one [`Appender`]; bytes below `written` never
+//!   change again, so shared slices of them are sound. Bytes above it are never lent.
+//! - [`Words`] is lent only as atomics, so any number of threads may write it.
+//! - A mapping lives until the last borrow of its owner ends: nothing is unmapped under a slice.
+//!
+//! What is trusted: no other process changes or shortens a mapped file. The database's `LOCK`
+//! keeps other nodes out; an operator who truncates a live segment gets a SIGBUS, as with any
+//! mapped file.
+#![allow(unsafe_code)]
+
+use std::fs::File;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+
+use memmap2::{Advice, MmapMut, MmapOptions, MmapRaw};
+
+/// Memory that is appended to once and read by many: a segment of the log.
+#[derive(Debug)]
+pub struct Region {
+    map: MmapRaw,
+    file: Option<File>,
+    name: String,
+    written: AtomicUsize,
+    populated: AtomicUsize,
+    appended: AtomicBool,
+}
+
+impl Region {
+    /// A region of `capacity` bytes of anonymous memory, nothing written.
+    pub fn anonymous(name: String, capacity: usize) -> io::Result<Self> {
+        let map = MmapOptions::new().len(capacity).map_anon()?;
+        Ok(Self::new(MmapRaw::from(map), None, name, 0))
+    }
+
+    /// Maps the whole of `file`, of which the first `written` bytes count as written.
+    ///
+    /// `file` must be allocated in full: a hole that cannot be filled is a SIGBUS.
+    pub fn of_file(name: String, file: File, written: usize) -> io::Result<Self> {
+        let map = MmapOptions::new().map_raw(&file)?;
+        let written = written.min(map.len());
+        Ok(Self::new(map, Some(file), name, written))
+    }
+
+    fn new(map: MmapRaw, file: Option<File>, name: String, written: usize) -> Self {
+        Self {
+            map,
+            file,
+            name,
+            written: AtomicUsize::new(written),
+            populated: AtomicUsize::new(0),
+            appended: AtomicBool::new(false),
+        }
+    }
+
+    /// The name given by the medium: a path below the database directory.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The file behind it; none for memory.
+    pub fn file(&self) -> Option<&File> {
+        self.file.as_ref()
+    }
+
+    /// Bytes that fit in all.
+    pub fn capacity(&self) -> usize {
+        self.map.len()
+    }
+
+    /// Bytes written so far.
+    #[inline]
+    pub fn written(&self) -> usize {
+        self.written.load(Ordering::Acquire)
+    }
+
+    /// All that has been written. It never changes again, it only grows.
+    #[inline]
+    pub fn bytes(&self) -> &[u8] {
+        let written = self.written();
+        // SAFETY: `written` <= the mapping's length, the bytes below it are never written again
+        // (module contract), and the slice cannot outlive the mapping.
+        unsafe { std::slice::from_raw_parts(self.map.as_ptr(), written) }
+    }
+
+    /// Sets how much counts as written, before the region is shared.
+    pub fn set_written(&mut self, written: usize) {
+        *self.written.get_mut() = written.min(self.map.len());
+    }
+
+    /// The right to append, given once in a region's life.
+    pub fn appender(self: &Arc<Self>) -> Option<Appender> {
+        let taken = self.appended.swap(true, Ordering::AcqRel);
+        (!taken).then(|| Appender { region: Arc::clone(self) })
+    }
+
+    /// Writes bytes `from..to` of the mapping back to the device and waits for it.
+    pub fn sync(&self, from: usize, to: usize) -> io::Result<()> {
+        if self.file.is_none() || from >= to {
+            return Ok(());
+        }
+        self.map.flush_range(from, to - from)
+    }
+
+    /// Bytes from the start whose pages are ready for writing.
+    #[inline]
+    pub fn populated(&self) -> usize {
+        self.populated.load(Ordering::Relaxed)
+    }
+
+    /// Makes the pages up to `to` ready for writing, so that appends take no page fault.
+    /// Best effort: where the kernel cannot, appends fault instead.
+    pub fn populate(&self, to: usize) {
+        let from = self.populated().max(self.written()) & !4095;
+        let to = to.min(self.capacity());
+        if from < to {
+            // A kernel before 5.14 refuses the advice; nothing is lost but speed.
+            let _ = self.map.advise_range(Advice::PopulateWrite, from, to - from);
+            self.populated.store(to, Ordering::Relaxed);
+        }
+    }
+}
+
+/// The exclusive right to append to one [`Region`].
+#[derive(Debug)]
+pub struct Appender {
+    region: Arc<Region>,
+}
+
+impl Appender {
+    /// The region it appends to.
+    #[inline]
+    pub fn region(&self) -> &Arc<Region> {
+        &self.region
+    }
+
+    /// Appends `parts` one after the other and publishes them together; returns the offset of the
+    /// first byte, or `None`, with nothing written, where they do not fit.
+    #[inline]
+    pub fn append(&mut self, parts: &[&[u8]]) -> Option<usize> {
+        let start = self.region.written.load(Ordering::Relaxed);
+        let mut at = start;
+        let total: usize = parts.iter().map(|part| part.len()).sum();
+        if total > self.region.map.len() - start {
+            return None;
+        }
+        for part in parts {
+            // SAFETY: `at + part.len()` is within the mapping (checked above). This is the only
+            // appender and `&mut self` its only user, and no slice of these bytes was ever lent.
+            // The parts may lie in this mapping too, but below `start`, so nothing overlaps.
+            unsafe {
+                std::ptr::copy_nonoverlapping(part.as_ptr(), self.region.map.as_mut_ptr().add(at), part.len());
+            }
+            at += part.len();
+        }
+        self.region.written.store(at, Ordering::Release);
+        Some(start)
+    }
+}
+
+/// A table of 64-bit words that any thread may read and write.
+#[derive(Debug)]
+pub struct Words {
+    map: MmapMut,
+}
+
+impl Words {
+    /// `count` zero words of anonymous memory.
+    pub fn anonymous(count: usize) -> io::Result<Self> {
+        let map = MmapOptions::new().len(count * 8).map_anon()?;
+        // Fewer TLB misses; where huge pages are off nothing is lost but speed.
+        let _ = map.advise(Advice::HugePage);
+        Ok(Self { map })
+    }
+
+    /// A private copy-on-write mapping of `count` words of `file` from byte `offset` (a multiple of
+    /// 4096): what is stored here never reaches the file.
+    pub fn private_copy(file: &File, offset: u64, count: usize) -> io::Result<Self> {
+        if file.metadata()?.len() < offset + count as u64 * 8 {
+            return Err(io::Error::from(io::ErrorKind::UnexpectedEof));
+        }
+        // SAFETY: the file is a checkpoint, which is never written again once it has its name; the
+        // mapping is private, and lent only as atomics.
+        let map = unsafe { MmapOptions::new().offset(offset).len(count * 8).map_copy(file)? };
+        Ok(Self { map })
+    }
+
+    /// The words.
+    #[inline]
+    pub fn get(&self) -> &[AtomicU64] {
+        let ptr = self.map.as_ptr().cast::<AtomicU64>();
+        // SAFETY: the mapping is page-aligned and writable, it is touched through these atomics
+        // alone, and the slice cannot outlive it.
+        unsafe { std::slice::from_raw_parts(ptr, self.map.len() / 8) }
+    }
+
+    /// The words as bytes, before they are shared.
+    pub fn as_bytes(&mut self) -> &[u8] {
+        &self.map
+    }
+}

@@ -1,0 +1,66 @@
+//! How a store is opened.
+
+use std::path::PathBuf;
+
+use crate::durability::SyncMode;
+use crate::log::writer::{MAX_SEGMENT, MIN_SEGMENT};
+
+/// Where a database lives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// In memory, gone with the process.
+    Memory,
+    /// In this directory.
+    Directory(PathBuf),
+}
+
+/// How a store is opened.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Where.
+    pub place: Place,
+    /// Bytes of a segment of the log, 64 KiB to 256 MiB. Two are allocated ahead.
+    pub segment_size: usize,
+    /// When changes become durable.
+    pub sync: SyncMode,
+    /// Buckets of the table at first, rounded up to a power of two, 64 at least. It grows by itself.
+    pub buckets: u64,
+    /// Id of this server in the stamps of its changes; 0 for none.
+    pub origin: u16,
+    /// Refuse changes.
+    pub read_only: bool,
+    /// Create a database that is not there.
+    pub create: bool,
+    /// Begin with an empty database, whatever is there.
+    pub truncate: bool,
+    /// Records kept at most, for a database in memory: the oldest stored go first.
+    pub max_records: Option<u64>,
+    /// Bytes kept at most, for a database in memory: the oldest stored records go first.
+    pub max_bytes: Option<u64>,
+}
+
+/// Bytes of a segment unless told otherwise.
+pub const DEFAULT_SEGMENT: usize = 64 << 20;
+
+impl Options {
+    /// The defaults for a database at `place`.
+    pub fn new(place: Place) -> Self {
+        Self {
+            place,
+            segment_size: DEFAULT_SEGMENT,
+            sync: SyncMode::Every(std::time::Duration::from_millis(100)),
+            buckets: 1 << 16,
+            origin: 0,
+            read_only: false,
+            create: true,
+            truncate: false,
+            max_records: None,
+            max_bytes: None,
+        }
+    }
+
+    /// The segment size within its bounds.
+    pub(crate) fn segment_size(&self) -> usize {
+        self.segment_size.clamp(MIN_SEGMENT, MAX_SEGMENT)
+    }
+}

@@ -1,0 +1,239 @@
+//! The one way of a change: stripe, stamp, append, publish. All writers come through here.
+
+use std::sync::atomic::Ordering;
+
+use crc32fast::Hasher;
+
+use crate::error::{Error, Result};
+use crate::index::{STRIPES, Slot, Target};
+use crate::log::record::{At, Kind, Record};
+use crate::log::writer::{Draft, Urgency};
+use crate::store::{Shared, Store, View};
+
+/// A small new value that a change made itself.
+#[derive(Debug, Clone, Copy)]
+pub struct Inline {
+    bytes: [u8; 32],
+    len: u8,
+}
+
+impl Inline {
+    /// Up to 32 bytes; what is over is cut.
+    pub fn new(value: &[u8]) -> Self {
+        let len = value.len().min(32);
+        let mut bytes = [0; 32];
+        bytes[..len].copy_from_slice(&value[..len]);
+        Self { bytes, len: len as u8 }
+    }
+}
+
+/// What is to become of a key's value.
+#[derive(Debug, Clone, Copy)]
+pub enum Change<'old, 'new> {
+    /// Nothing.
+    Keep,
+    /// A part of the old value (or nothing), then new bytes.
+    Put {
+        /// The part of the old value that stays, in front.
+        kept: &'old [u8],
+        /// What follows it.
+        new: &'new [u8],
+    },
+    /// A value computed from the old one.
+    PutInline(Inline),
+    /// The record is removed. Nothing, where there is none.
+    Delete,
+}
+
+/// Whether the old value matters to a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Old {
+    /// It is looked at, so it must be whole.
+    Read,
+    /// It is only replaced.
+    Replaced,
+}
+
+/// A record found in the table.
+struct Found<'a> {
+    record: Record<'a>,
+    target: Target,
+}
+
+impl Store {
+    /// Stores `value` under `key`, whatever was there.
+    pub fn put(&self, key: &[u8], value: &[u8]) -> Result<()> {
+        self.shared.change(key, Old::Replaced, |_| Change::Put { kept: &[], new: value }).map(drop)
+    }
+
+    /// Removes a record; says whether there was one.
+    pub fn delete(&self, key: &[u8]) -> Result<bool> {
+        self.shared.change(key, Old::Replaced, |_| Change::Delete)
+    }
+
+    /// Changes the value of `key` as `decide` says, which is given the old value and runs while no
+    /// one else can change the key. Returns whether anything changed.
+    pub fn update<'new>(
+        &self,
+        key: &[u8],
+        decide: impl for<'old> FnOnce(Option<&'old [u8]>) -> Change<'old, 'new>,
+    ) -> Result<bool> {
+        self.shared.change(key, Old::Read, decide)
+    }
+}
+
+impl Shared {
+    #[inline]
+    fn change<'new>(
+        &self,
+        key: &[u8],
+        old: Old,
+        decide: impl for<'old> FnOnce(Option<&'old [u8]>) -> Change<'old, 'new>,
+    ) -> Result<bool> {
+        self.check_writable()?;
+        let hash = self.hasher.hash(key);
+        let changed = {
+            let _stripe = self.lock_stripe(hash as usize);
+            // Taken under the stripe: a vanish replaces the table only while it holds all stripes.
+            let view = self.view.load();
+            self.change_locked(&view, key, hash, old, decide)?
+        };
+        if changed {
+            self.after_change();
+        }
+        Ok(changed)
+    }
+
+    #[inline]
+    fn change_locked<'new>(
+        &self,
+        view: &View,
+        key: &[u8],
+        hash: u64,
+        old: Old,
+        decide: impl for<'old> FnOnce(Option<&'old [u8]>) -> Change<'old, 'new>,
+    ) -> Result<bool> {
+        let mut found = None;
+        let slot = view.table.slot(hash, |entry| {
+            let Some(segment) = view.segments.at(entry.address()) else { return false };
+            match segment.peek(entry.address().offset()) {
+                Some(record) if record.key == key => {
+                    found = Some(Found { record, target: entry.target() });
+                    true
+                }
+                _ => false,
+            }
+        });
+        let Some(slot) = slot else {
+            return Err(Error::Failed("the table has lost a bucket".to_owned()));
+        };
+        let before = match &found {
+            Some(found) if !found.target.tombstone => Some(match old {
+                Old::Read => self.whole(view, found)?,
+                Old::Replaced => &[][..],
+            }),
+            _ => None,
+        };
+        let inline;
+        let (kind, kept, new) = match decide(before) {
+            Change::Keep => return Ok(false),
+            Change::Put { kept, new } => (Kind::Put, kept, new),
+            Change::PutInline(value) => {
+                inline = value;
+                (Kind::Put, &[][..], &inline.bytes[..inline.len as usize])
+            }
+            Change::Delete if before.is_none() => return Ok(false),
+            Change::Delete => (Kind::Delete, &[][..], &[][..]),
+        };
+        let existed = before.is_some();
+        let draft = Draft { kind, key, value: [kept, new], after: found.as_ref().map_or(0, |f| f.record.stamp.ts) };
+        let placed = self.append(&draft)?;
+        let target = Target { address: placed.address, tombstone: kind == Kind::Delete };
+        self.publish(view, slot, hash, target, found.as_ref())?;
+        match (existed, kind) {
+            (false, Kind::Put) => _ = self.records.fetch_add(1, Ordering::Relaxed),
+            (true, Kind::Delete) => _ = self.records.fetch_sub(1, Ordering::Relaxed),
+            _ => {}
+        }
+        Ok(true)
+    }
+
+    /// The value of a found record, its CRC checked.
+    fn whole<'a>(&self, view: &'a View, found: &Found<'a>) -> Result<&'a [u8]> {
+        let address = found.target.address;
+        let segment = view.segments.at(address);
+        match segment.map(|segment| segment.at(address.offset())) {
+            Some(At::Record(record)) => Ok(record.value),
+            _ => Err(self.damaged(view, address)),
+        }
+    }
+
+    /// Appends a record, giving it its stamp.
+    #[inline]
+    fn append(&self, draft: &Draft<'_>) -> Result<crate::log::writer::Placed> {
+        // The CRC of key and value is had before the tail is taken; only the header's is added there.
+        let mut body = Hasher::new();
+        body.update(draft.key);
+        body.update(draft.value[0]);
+        body.update(draft.value[1]);
+        let urgency = match draft.kind {
+            Kind::Put => Urgency::Ordinary,
+            Kind::Delete | Kind::Vanish | Kind::Seal => Urgency::FreesSpace,
+        };
+        let mut tail = self.tail.lock();
+        let placed = tail.append(&self.kit, draft, body, urgency, |active| self.adopt(active))?;
+        self.set_end(&tail);
+        let region = tail.active.appender.region();
+        let ahead = region.populated().saturating_sub(region.written());
+        drop(tail);
+        self.signals.populate_if_near(ahead);
+        Ok(placed)
+    }
+
+    /// Points the table at a record that has been appended.
+    #[inline]
+    fn publish(
+        &self,
+        view: &View,
+        slot: Slot<'_>,
+        hash: u64,
+        target: Target,
+        old: Option<&Found<'_>>,
+    ) -> Result<()> {
+        if let Err(error) = view.table.point(slot, hash, target) {
+            return Err(self.durability.fail(format!("no memory for the table: {error}")));
+        }
+        if let Some(found) = old {
+            if let Some(segment) = view.segments.at(found.target.address) {
+                segment.sub_live(found.record.len, found.target.tombstone);
+            }
+        }
+        Ok(())
+    }
+
+    /// What is due once the stripe has been let go: growth of the table, bounds of a memory database.
+    #[inline]
+    fn after_change(&self) {
+        let view = self.view.load();
+        if view.table.is_loaded() {
+            self.grow(&view);
+        }
+        if self.options.max_records.is_some() || self.options.max_bytes.is_some() {
+            self.evict_now_and_then();
+        }
+    }
+
+    #[cold]
+    fn grow(&self, view: &View) {
+        let lock = |stripe: usize| self.lock_stripe(stripe % STRIPES);
+        let grown = view.table.grow(lock, |entry| {
+            let segments = self.view.load();
+            let record = segments.segments.at(entry.address())?.peek(entry.address().offset())?;
+            Some(self.hasher.hash(record.key))
+        });
+        if let Err(error) = grown {
+            // Chains grow instead: slower, but nothing is lost.
+            tracing::warn!(%error, "the table cannot grow");
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! Closing: threads end, the log is made durable, the table is written out.
+
+use std::sync::atomic::Ordering;
+
+use tracing::{error, info};
+
+use crate::error::Result;
+use crate::index::checkpoint::{self, SegmentState, State};
+use crate::store::{Shared, Store};
+
+impl Store {
+    /// Closes the database, so that the next start needs no look at the log. Dropping a store does the
+    /// same, but keeps errors to the log.
+    pub fn close(mut self) -> Result<()> {
+        self.stop();
+        self.shared.close()
+    }
+
+    fn stop(&mut self) {
+        self.shared.signals.stop();
+        self.shared.durability.stop();
+        for thread in self.threads.drain(..) {
+            // A thread that panicked has said so.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        if self.threads.is_empty() {
+            return;
+        }
+        self.stop();
+        if let Err(error) = self.shared.close() {
+            error!(%error, "the database was not closed cleanly; the next start reads the log");
+        }
+    }
+}
+
+impl Shared {
+    fn close(&self) -> Result<()> {
+        if self.options.read_only || !self.kit.medium.is_durable() {
+            return Ok(());
+        }
+        self.durability.sync(self.end())?;
+        self.checkpoint()?;
+        info!("database closed");
+        Ok(())
+    }
+
+    /// Writes the table out. What is in it must be durable already.
+    fn checkpoint(&self) -> Result<()> {
+        let view = self.view.load_full();
+        let (position, last_ts) = {
+            let tail = self.tail.lock();
+            (tail.end(), tail.last_ts)
+        };
+        let segments = view.segments.iter().map(|segment| SegmentState {
+            number: segment.number(),
+            written: segment.written(),
+            live: segment.live(),
+            tombstones: segment.tombstones(),
+        });
+        let state = State {
+            position,
+            records: self.records.load(Ordering::Relaxed).max(0) as u64,
+            last_ts,
+            segments: segments.collect(),
+        };
+        checkpoint::write(&*self.kit.medium, self.kit.id, &view.table, &state, |stripe| self.lock_stripe(stripe))
+    }
+}

@@ -1,0 +1,192 @@
+//! The store: what the rest of the node knows of the engine.
+//!
+//! Lock order: compaction, stripes (by number), the tail of the log. Nobody takes one while holding
+//! a later one.
+
+mod change;
+mod close;
+mod compaction;
+mod evict;
+mod open;
+mod read;
+mod scan;
+mod snapshot;
+mod vanish;
+mod worker;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::task::{Context, Poll};
+use std::thread::JoinHandle;
+
+use arc_swap::ArcSwap;
+use crossbeam_utils::CachePadded;
+use parking_lot::{Mutex, MutexGuard};
+
+pub use change::{Change, Inline};
+pub use scan::{Cursor, KeyIterator};
+
+use crate::durability::Durability;
+use crate::error::{Error, Result};
+use crate::hash::KeyHasher;
+use crate::index::{STRIPES, Table};
+use crate::lock::DatabaseLock;
+use crate::log::address::Position;
+use crate::log::segment::Segments;
+use crate::log::writer::{Kit, Tail};
+use crate::options::Options;
+use worker::Signals;
+
+/// What a reader sees: a table and the segments that it points into.
+#[derive(Debug)]
+pub(crate) struct View {
+    pub(crate) table: Arc<Table>,
+    pub(crate) segments: Segments,
+}
+
+/// An open database. All methods may be called from any thread.
+#[derive(Debug)]
+pub struct Store {
+    shared: Arc<Shared>,
+    threads: Vec<JoinHandle<()>>,
+    /// Let go last.
+    _lock: Option<DatabaseLock>,
+}
+
+/// What the store and its background threads share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) options: Options,
+    pub(crate) kit: Kit,
+    pub(crate) hasher: KeyHasher,
+    pub(crate) view: ArcSwap<View>,
+    stripes: [CachePadded<Mutex<()>>; STRIPES],
+    pub(crate) tail: Mutex<Tail>,
+    /// Where the log ends, for those who don't hold the tail.
+    appended: AtomicU64,
+    pub(crate) durability: Durability,
+    /// Records that a client sees.
+    pub(crate) records: AtomicI64,
+    pub(crate) signals: Signals,
+    /// Held while segments are rewritten, removed or copied.
+    compacting: Mutex<()>,
+}
+
+/// Figures of a store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Figures {
+    /// Records that a client sees.
+    pub records: u64,
+    /// Bytes of the log: what was written to its segments.
+    pub log_bytes: u64,
+    /// Bytes of live records and tombstones in it.
+    pub live_bytes: u64,
+    /// Segments of the log.
+    pub segments: u64,
+    /// Bytes of memory set aside for the table.
+    pub table_bytes: u64,
+    /// Entries of the table: records and tombstones.
+    pub entries: u64,
+}
+
+impl Shared {
+    /// The stripe of a hash. Whoever holds it may change the keys that share it.
+    #[inline]
+    pub(crate) fn lock_stripe(&self, stripe: usize) -> MutexGuard<'_, ()> {
+        self.stripes[stripe & (STRIPES - 1)].lock()
+    }
+
+    /// Where the log ends.
+    #[inline]
+    pub(crate) fn end(&self) -> Position {
+        Position::from_word(self.appended.load(Ordering::Acquire))
+    }
+
+    #[inline]
+    pub(crate) fn set_end(&self, tail: &Tail) {
+        self.appended.store(tail.end().to_word(), Ordering::Release);
+    }
+
+    /// An error unless changes are allowed.
+    #[inline]
+    pub(crate) fn check_writable(&self) -> Result<()> {
+        if self.options.read_only { Err(Error::ReadOnly) } else { self.durability.check() }
+    }
+
+    /// Makes a further segment known to readers and to the syncer.
+    pub(crate) fn adopt(&self, active: &crate::log::writer::Active) {
+        self.view.rcu(|view| {
+            let mut segments = view.segments.clone();
+            segments.push(Arc::clone(&active.segment));
+            View { table: Arc::clone(&view.table), segments }
+        });
+        self.durability.watch(&active.segment);
+        // The segment before it is full: it is made durable in every mode.
+        self.durability.ask();
+        self.signals.wake_allocator();
+        self.signals.wake_compactor();
+    }
+}
+
+impl Store {
+    /// Records that a client sees.
+    pub fn records(&self) -> u64 {
+        self.shared.records.load(Ordering::Relaxed).max(0) as u64
+    }
+
+    /// Figures of the store as they are now.
+    pub fn figures(&self) -> Figures {
+        let view = self.shared.view.load();
+        let mut figures = Figures {
+            records: self.records(),
+            table_bytes: view.table.bytes(),
+            entries: view.table.entries(),
+            ..Figures::default()
+        };
+        for segment in view.segments.iter() {
+            figures.segments += 1;
+            figures.log_bytes += segment.written();
+            figures.live_bytes += segment.live();
+        }
+        figures
+    }
+
+    /// Whether the database is lost with the process.
+    pub fn is_memory(&self) -> bool {
+        !self.shared.kit.medium.is_durable()
+    }
+
+    /// Where the log ends: what has been changed so far is before it.
+    pub fn end(&self) -> Position {
+        self.shared.end()
+    }
+
+    /// Ready once all before `position` is durable. Under [`crate::SyncMode::Always`] a change may
+    /// be acknowledged then.
+    pub fn poll_durable(&self, position: Position, context: &Context<'_>) -> Poll<Result<()>> {
+        if self.is_memory() {
+            return Poll::Ready(self.shared.durability.check());
+        }
+        self.shared.durability.poll_durable(position, context)
+    }
+
+    /// Makes everything changed so far durable; blocks. A database in memory drops what is over its
+    /// bounds instead.
+    pub fn sync(&self) -> Result<()> {
+        self.shared.check_writable()?;
+        if self.is_memory() {
+            return self.shared.evict(true);
+        }
+        self.shared.durability.sync(self.shared.end())
+    }
+
+    /// Why writes are refused, if an earlier write or sync failed.
+    pub fn failure(&self) -> Option<String> {
+        self.shared.durability.check().err().map(|error| error.to_string())
+    }
+
+    /// Why ordinary writes are refused for want of space, if they are.
+    pub fn full(&self) -> Option<String> {
+        self.shared.tail.lock().full.clone()
+    }
+}

@@ -1,0 +1,80 @@
+//! Reading a record: table, log, CRC and key, no lock.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use crate::error::{Error, Result};
+use crate::index::Entry;
+use crate::log::address::Address;
+use crate::log::record::{At, Record};
+use crate::store::{Shared, Store, View};
+
+impl Store {
+    /// Hands the value of `key` to `look` where there is one. The value is borrowed from the log, so
+    /// `look` should copy what it wants and return.
+    #[inline]
+    pub fn get<T>(&self, key: &[u8], look: impl FnOnce(&[u8]) -> T) -> Result<Option<T>> {
+        self.shared.read(key, |record| look(record.value))
+    }
+}
+
+impl Shared {
+    #[inline]
+    pub(crate) fn read<T>(&self, key: &[u8], look: impl FnOnce(&Record<'_>) -> T) -> Result<Option<T>> {
+        let hash = self.hasher.hash(key);
+        let mut look = Some(look);
+        loop {
+            let view = self.view.load();
+            let mut damage = None;
+            let found = view.table.find(hash, |entry| match self.record(&view, entry) {
+                Ok(record) if record.key == key => Some(match entry.is_tombstone() {
+                    true => None,
+                    false => look.take().map(|look| look(&record)),
+                }),
+                Ok(_) => None,
+                Err(address) => {
+                    damage = Some(address);
+                    None
+                }
+            });
+            if let Some(found) = found {
+                return Ok(found);
+            }
+            if !Arc::ptr_eq(&view, &self.view.load()) {
+                // Segments came or went meanwhile: what was not found may be in a new one.
+                continue;
+            }
+            return damage.map_or(Ok(None), |address| Err(self.damaged(&view, address)));
+        }
+    }
+
+    /// The record of an entry, whole; its address where it is not.
+    #[inline]
+    pub(crate) fn record<'a>(&self, view: &'a View, entry: Entry) -> std::result::Result<Record<'a>, Address> {
+        let address = entry.address();
+        match view.segments.at(address).map(|segment| segment.at(address.offset())) {
+            Some(At::Record(record)) => Ok(record),
+            _ => Err(address),
+        }
+    }
+
+    /// The error for a record that does not check.
+    #[cold]
+    pub(crate) fn damaged(&self, view: &View, address: Address) -> Error {
+        let (name, why) = match view.segments.at(address) {
+            Some(segment) => (
+                segment.region().name().to_owned(),
+                match segment.at(address.offset()) {
+                    At::Damage(why) => why,
+                    At::End => "zeros where a record should be",
+                    At::Record(_) => "the record changed while it was read",
+                },
+            ),
+            None => (format!("segment {}", address.0 >> 28), "the segment is missing"),
+        };
+        Error::Damaged { path: self.kit.medium.describe(&name), offset: address.offset() as u64, why }
+    }
+}
+
+/// Whether a walk goes on.
+pub(crate) type Step = ControlFlow<()>;

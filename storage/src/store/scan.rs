@@ -1,0 +1,117 @@
+//! Walking over all records, in the order of their hashes with the bits reversed.
+//!
+//! That order does not change while the table grows: a bucket that splits becomes two neighbours. So
+//! a walk meets every record that was there all the time exactly once, however long it takes and
+//! whatever is changed meanwhile; records that come or go meanwhile may be met or not.
+
+use std::sync::Arc;
+
+use crate::error::Result;
+use crate::index::Entry;
+use crate::log::record::Record;
+use crate::store::read::Step;
+use crate::store::{Shared, Store};
+
+/// How far a walk has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Cursor(u64);
+
+impl Store {
+    /// Hands key and value of every record to `visit` until it breaks off.
+    pub fn for_each(&self, mut visit: impl FnMut(&[u8], &[u8]) -> Step) -> Result<()> {
+        let mut cursor = Some(Cursor::default());
+        let mut go_on = Step::Continue(());
+        while let (Some(at), Step::Continue(())) = (cursor, go_on) {
+            cursor = self.shared.visit_bucket(at, |_, record| {
+                if go_on.is_continue() {
+                    go_on = visit(record.key, record.value);
+                }
+            })?;
+        }
+        Ok(())
+    }
+}
+
+impl Shared {
+    /// Hands the records of the bucket at `cursor` to `visit`, each with its place in the order, and
+    /// returns the cursor of the next bucket.
+    fn visit_bucket(
+        &self,
+        cursor: Cursor,
+        mut visit: impl FnMut(u64, &Record<'_>),
+    ) -> Result<Option<Cursor>> {
+        let hash = cursor.0.reverse_bits();
+        let mut entries: Vec<Entry> = Vec::new();
+        let (view, level) = loop {
+            let view = self.view.load_full();
+            let level = view.table.bucket_of(hash, &mut entries);
+            if Arc::ptr_eq(&view, &self.view.load()) {
+                break (view, level);
+            }
+        };
+        for &entry in &entries {
+            let record = self.record(&view, entry).map_err(|address| self.damaged(&view, address))?;
+            let place = self.hasher.hash(record.key).reverse_bits();
+            // In a table made smaller by a vanish the cursor may be in the middle of a bucket.
+            if !entry.is_tombstone() && place >= cursor.0 {
+                visit(place, &record);
+            }
+        }
+        let last = cursor.0 | (u64::MAX >> level);
+        Ok(last.checked_add(1).map(Cursor))
+    }
+}
+
+/// An iterator over keys that can be paused for ever: the one of iterinit and iternext. It holds the
+/// keys of one bucket at a time.
+#[derive(Debug, Default)]
+pub struct KeyIterator {
+    cursor: Option<Cursor>,
+    /// Keys of the bucket before the cursor that are still to come, last first.
+    batch: Vec<Box<[u8]>>,
+}
+
+impl KeyIterator {
+    /// An iterator from the first record on.
+    pub fn new() -> Self {
+        Self { cursor: Some(Cursor::default()), batch: Vec::new() }
+    }
+
+    /// An iterator from `key` on, the key included; none where there is no such record.
+    pub fn starting_at(store: &Store, key: &[u8]) -> Result<Option<Self>> {
+        if store.get(key, |_| ())?.is_none() {
+            return Ok(None);
+        }
+        let place = store.shared.hasher.hash(key).reverse_bits();
+        let mut iterator = Self { cursor: Some(Cursor(place)), batch: Vec::new() };
+        iterator.fill(store)?;
+        while iterator.batch.last().is_some_and(|first| &**first != key) {
+            iterator.batch.pop();
+        }
+        Ok(Some(iterator))
+    }
+
+    /// The next key that still has a record; none at the end.
+    pub fn next(&mut self, store: &Store) -> Result<Option<Box<[u8]>>> {
+        loop {
+            while let Some(key) = self.batch.pop() {
+                if store.get(&key, |_| ())?.is_some() {
+                    return Ok(Some(key));
+                }
+            }
+            if self.cursor.is_none() {
+                return Ok(None);
+            }
+            self.fill(store)?;
+        }
+    }
+
+    fn fill(&mut self, store: &Store) -> Result<()> {
+        let Some(cursor) = self.cursor else { return Ok(()) };
+        let mut placed: Vec<(u64, Box<[u8]>)> = Vec::new();
+        self.cursor = store.shared.visit_bucket(cursor, |place, record| placed.push((place, record.key.into())))?;
+        placed.sort_unstable_by(|a, b| b.cmp(a));
+        self.batch = placed.into_iter().map(|(_, key)| key).collect();
+        Ok(())
+    }
+}
