@@ -36,7 +36,8 @@ impl DatabaseLock {
                 let mut pid = String::new();
                 // Only for the message.
                 let _ = file.read_to_string(&mut pid);
-                let holder = if pid.trim().is_empty() { String::new() } else { format!(" (pid {})", pid.trim()) };
+                let holder =
+                    if pid.trim().is_empty() { String::new() } else { format!(" (pid {})", pid.trim()) };
                 return Err(Error::Locked { path: root.display().to_string(), holder });
             }
             Err(TryLockError::Error(source)) => return Err(Error::Io { what: "lock", path: shown, source }),

@@ -1,7 +1,5 @@
 //! The file `meta`: what makes a directory a database. Byte map in `FORMAT.md`, section 1.
 
-
-
 use crate::error::{Error, Result};
 use crate::medium::Medium;
 
@@ -31,8 +29,9 @@ impl Meta {
     /// A new identity and hash key from the system's random source.
     pub fn random() -> Result<Self> {
         let mut bytes = [0; 32];
-        getrandom::fill(&mut bytes)
-            .map_err(|error| Error::io("read", "the system's random source")(std::io::Error::other(error.to_string())))?;
+        getrandom::fill(&mut bytes).map_err(|error| {
+            Error::io("read", "the system's random source")(std::io::Error::other(error.to_string()))
+        })?;
         let (mut id, mut hash_key) = ([0; 16], [0; 16]);
         id.copy_from_slice(&bytes[..16]);
         hash_key.copy_from_slice(&bytes[16..]);

@@ -57,7 +57,12 @@ fn check(store: &Store, model: &Model, scene: &str) {
         keys.push(key.into_vec());
     }
     keys.sort();
-    assert!(keys.iter().eq(model.keys()), "{scene}: the iterator gave {} keys of {}", keys.len(), model.len());
+    assert!(
+        keys.iter().eq(model.keys()),
+        "{scene}: the iterator gave {} keys of {}",
+        keys.len(),
+        model.len()
+    );
 }
 
 /// Copies the files as they are, as a killed process would leave them.
@@ -127,9 +132,8 @@ fn one_operation(random: &mut Random, store: &Store, model: &mut Model, spread: 
 
 #[test]
 fn store_equals_model() {
-    let seed = variable("LCNODE_SEED").unwrap_or_else(|| {
-        SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos() as u64
-    });
+    let seed = variable("LCNODE_SEED")
+        .unwrap_or_else(|| SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos() as u64);
     let operations = variable("LCNODE_OPERATIONS").unwrap_or(1_000_000);
     println!("LCNODE_SEED={seed} LCNODE_OPERATIONS={operations}");
     let mut random = Random(seed | 1);

@@ -94,9 +94,32 @@ impl Numbers {
     }
 
     fn of_words(words: [u64; Self::COUNT]) -> Self {
-        let [segment, offset, size, base, overflow, overflow_base, entries, records, last_ts, segments, tail_crc] =
-            words;
-        Self { segment, offset, size, base, overflow, overflow_base, entries, records, last_ts, segments, tail_crc }
+        let [
+            segment,
+            offset,
+            size,
+            base,
+            overflow,
+            overflow_base,
+            entries,
+            records,
+            last_ts,
+            segments,
+            tail_crc,
+        ] = words;
+        Self {
+            segment,
+            offset,
+            size,
+            base,
+            overflow,
+            overflow_base,
+            entries,
+            records,
+            last_ts,
+            segments,
+            tail_crc,
+        }
     }
 
     fn overflow_offset(&self) -> u64 {
@@ -313,8 +336,14 @@ pub fn load(medium: &dyn Medium, id: DatabaseId) -> std::result::Result<(Table, 
     let primary = Buckets::new(numbers.base as u32, Some(primary)).map_err(failed)?;
     let overflow_buckets = Buckets::new(numbers.overflow_base as u32, Some(overflow)).map_err(failed)?;
     let base = numbers.base as u32;
-    let table =
-        Table::of_parts(primary, overflow_buckets, base, numbers.size, numbers.entries, numbers.overflow as u32);
+    let table = Table::of_parts(
+        primary,
+        overflow_buckets,
+        base,
+        numbers.size,
+        numbers.entries,
+        numbers.overflow as u32,
+    );
     Ok((table, state))
 }
 
@@ -331,8 +360,11 @@ fn blocks_match(blocks: &[&[u8]], crcs: &[u32]) -> bool {
         blocks.iter().zip(crcs).all(|(block, &crc)| crc32fast::hash(block) == crc)
     };
     std::thread::scope(|scope| {
-        let shares: Vec<_> =
-            blocks.chunks(share).zip(crcs.chunks(share)).map(|part| scope.spawn(move || check(part))).collect();
+        let shares: Vec<_> = blocks
+            .chunks(share)
+            .zip(crcs.chunks(share))
+            .map(|part| scope.spawn(move || check(part)))
+            .collect();
         shares.into_iter().all(|share| share.join().unwrap_or(false))
     })
 }

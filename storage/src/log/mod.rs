@@ -5,7 +5,3 @@ pub mod record;
 pub mod recovery;
 pub mod segment;
 pub mod writer;
-
-
-
-

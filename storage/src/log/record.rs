@@ -227,7 +227,9 @@ mod tests {
         for (key_len, value_len) in [(0, 0), (1, 0), (16, 32), (254, 3), (255, 3), (70_000, 100_000)] {
             let (key, value) = (vec![1; key_len], vec![2; value_len]);
             let bytes = write(Kind::Put, stamp, &key, &value);
-            let At::Record(record) = read(&bytes) else { panic!("{key_len}/{value_len}: {:?}", read(&bytes)) };
+            let At::Record(record) = read(&bytes) else {
+                panic!("{key_len}/{value_len}: {:?}", read(&bytes))
+            };
             assert_eq!((record.kind, record.stamp, record.len), (Kind::Put, stamp, bytes.len()));
             assert_eq!((record.key, record.value), (&key[..], &value[..]));
         }

@@ -5,6 +5,7 @@
 //! durable: a segment whose file has been cut to its seal was synced before that.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use tracing::{info, warn};
 
@@ -33,8 +34,6 @@ pub struct Opened {
     pub active: Option<Active>,
     /// A segment allocated ahead.
     pub spare: Option<Active>,
-    /// The highest number in use.
-    pub last_number: u64,
     /// Segments that were sealed but not yet cut to their seal, oldest first.
     pub uncut: Vec<Arc<Segment>>,
     /// Bytes of records read.
@@ -61,14 +60,22 @@ pub fn open(
     for file in found.by_ref() {
         let Found { number, mut region, capacity } = file;
         let path = kit.medium.describe(region.name());
-        opened.last_number = number;
+        kit.next_number.fetch_max(number + 1, Ordering::Relaxed);
         if number < from.segment {
             let Some(SegmentState { written, live, tombstones, .. }) = known(number) else {
-                return Err(Error::Damaged { path, offset: 0, why: "the checkpoint does not know this segment" });
+                return Err(Error::Damaged {
+                    path,
+                    offset: 0,
+                    why: "the checkpoint does not know this segment",
+                });
             };
             if written > region.capacity() as u64 {
                 let offset = region.capacity() as u64;
-                return Err(Error::Damaged { path, offset, why: "the file is shorter than what was written" });
+                return Err(Error::Damaged {
+                    path,
+                    offset,
+                    why: "the file is shorter than what was written",
+                });
             }
             region.set_written(written as usize);
             let segment = Arc::new(Segment::new(number, Arc::new(region)));
@@ -129,9 +136,10 @@ pub fn open(
 /// What lies behind the end of the log: the spare, and what was never promised to last.
 fn after_the_end(kit: &Kit, rest: impl Iterator<Item = Found>, opened: &mut Opened) -> Result<()> {
     for Found { number, mut region, .. } in rest {
-        let is_next = number == opened.last_number + 1;
         let blank = region.bytes()[HEADER..].iter().all(|&b| b == 0);
-        if is_next && blank && opened.active.is_some() && region.capacity() == kit.segment_size {
+        kit.next_number.fetch_max(number + 1, Ordering::Relaxed);
+        let usable = blank && opened.active.is_some() && opened.spare.is_none();
+        if usable && region.capacity() == kit.segment_size {
             region.set_written(HEADER);
             let segment = Arc::new(Segment::new(number, Arc::new(region)));
             opened.spare = segment.region().appender().map(|appender| Active { segment, appender });
@@ -171,7 +179,11 @@ fn files(kit: &Kit) -> Result<Vec<Found>> {
                 kit.medium.remove(&name).map_err(Error::io("remove", path))?;
             }
             Header::Blank => {
-                return Err(Error::Damaged { path, offset: 0, why: "its header is blank but records follow" });
+                return Err(Error::Damaged {
+                    path,
+                    offset: 0,
+                    why: "its header is blank but records follow",
+                });
             }
             Header::Newer(found) => return Err(Error::Newer { path, found, supported: segment::VERSION }),
             Header::Bad(why) => return Err(Error::Damaged { path, offset: 0, why }),
@@ -191,7 +203,9 @@ fn scan(
     let mut offset = start;
     loop {
         match segment.at(offset) {
-            At::Record(record) if record.kind == Kind::Seal => return Ok(Ending::Sealed(offset + record.len)),
+            At::Record(record) if record.kind == Kind::Seal => {
+                return Ok(Ending::Sealed(offset + record.len));
+            }
             At::Record(record) => {
                 apply(segments, segment, offset, &record)?;
                 offset += record.len;

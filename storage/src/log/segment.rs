@@ -46,7 +46,12 @@ pub struct Segment {
 
 impl Segment {
     /// A new segment: allocates its file and writes the header.
-    pub fn create(medium: &dyn Medium, id: DatabaseId, number: u64, capacity: usize) -> Result<(Self, crate::medium::Appender)> {
+    pub fn create(
+        medium: &dyn Medium,
+        id: DatabaseId,
+        number: u64,
+        capacity: usize,
+    ) -> Result<(Self, crate::medium::Appender)> {
         let name = file_name(number);
         let region = medium.create(&name, capacity).map_err(Error::io("allocate", medium.describe(&name)))?;
         let region = Arc::new(region);
@@ -59,7 +64,13 @@ impl Segment {
 
     /// An existing one whose region's written bytes are all its own.
     pub fn new(number: u64, region: Arc<Region>) -> Self {
-        Self { number, region, live: AtomicU64::new(0), tombstones: AtomicU64::new(0), sealed: AtomicBool::new(false) }
+        Self {
+            number,
+            region,
+            live: AtomicU64::new(0),
+            tombstones: AtomicU64::new(0),
+            sealed: AtomicBool::new(false),
+        }
     }
 
     /// Its number, from 1, rising through the log.
@@ -175,7 +186,11 @@ pub enum Header {
 /// Checks the header of a file that should be segment `number` of database `id`.
 pub fn check_header(bytes: &[u8], id: DatabaseId, number: u64) -> Header {
     let Some(head) = bytes.get(..HEADER) else {
-        return if bytes.iter().all(|&b| b == 0) { Header::Blank } else { Header::Bad("shorter than its header") };
+        return if bytes.iter().all(|&b| b == 0) {
+            Header::Blank
+        } else {
+            Header::Bad("shorter than its header")
+        };
     };
     if head.iter().all(|&b| b == 0) {
         return Header::Blank;

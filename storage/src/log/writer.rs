@@ -3,13 +3,17 @@
 //! What is always true:
 //! - Stamps rise in the order of the log, whatever the clock does.
 //! - Room for a seal is kept in the active segment, so that it can always be closed.
+//! - Segments are allocated by one thread, in the order of their numbers, and used in that order: a
+//!   segment without records has none with records behind it.
 //! - While a spare segment cannot be allocated, ordinary writes are refused: what is left is for
 //!   deletes and compaction, which give space back.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crc32fast::Hasher;
+use parking_lot::{Condvar, MutexGuard};
 
 use crate::error::{Error, Result};
 use crate::log::address::{Address, MAX_OFFSET, Position};
@@ -72,6 +76,12 @@ pub struct Tail {
     pub active: Active,
     /// What is written next.
     pub spare: Option<Active>,
+    /// A segment for one record that is larger than others can hold.
+    pub own: Option<Active>,
+    /// Bytes that such a segment should have; 0 where none is waited for.
+    pub wanted: usize,
+    /// Why the last segment of that kind could not be had.
+    pub refused: Option<String>,
     /// Whether the last try to allocate a spare found no space, and what was said.
     pub full: Option<String>,
     /// The last stamp given, in microseconds.
@@ -79,7 +89,7 @@ pub struct Tail {
 }
 
 /// What every segment of a log shares.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Kit {
     /// Where the files are.
     pub medium: Arc<dyn Medium>,
@@ -89,11 +99,24 @@ pub struct Kit {
     pub segment_size: usize,
     /// Id of this server in the stamps it gives.
     pub origin: u16,
+    /// The number of the next segment to be made.
+    pub next_number: AtomicU64,
+    /// Told when a segment was allocated, or could not be.
+    pub provided: Condvar,
+}
+
+/// The store behind the log.
+pub trait Host {
+    /// A segment becomes the active one; nothing has been appended to it yet.
+    fn adopt(&self, active: &Active);
+    /// Has the allocating thread look at what the tail lacks.
+    fn request_segment(&self);
 }
 
 impl Kit {
     /// A new segment, allocated in full.
-    pub fn segment(&self, number: u64, capacity: usize) -> Result<Active> {
+    pub fn segment(&self, capacity: usize) -> Result<Active> {
+        let number = self.next_number.fetch_add(1, Ordering::Relaxed);
         let (segment, appender) = Segment::create(&*self.medium, self.id, number, capacity)?;
         Ok(Active { segment: Arc::new(segment), appender })
     }
@@ -111,40 +134,6 @@ impl Tail {
         self.active.segment.end()
     }
 
-    /// Appends a record with a new stamp. `adopt` is told of a new active segment before anything
-    /// is appended to it.
-    #[inline]
-    pub fn append(
-        &mut self,
-        kit: &Kit,
-        draft: &Draft<'_>,
-        body: Hasher,
-        urgency: Urgency,
-        adopt: impl FnMut(&Active),
-    ) -> Result<Placed> {
-        let value_len = draft.value[0].len() + draft.value[1].len();
-        let mut head = Head::new(draft.kind, draft.key.len(), value_len);
-        let len = head.len() + draft.key.len() + value_len;
-        self.make_room(kit, len, urgency, adopt)?;
-        let ts = now().max(self.last_ts + 1).max(draft.after + 1);
-        let head = head.finish(Stamp { ts, origin: kit.origin }, body);
-        let placed = self.place(&[head, draft.key, draft.value[0], draft.value[1]], len, draft.kind)?;
-        self.last_ts = ts;
-        Ok(placed)
-    }
-
-    /// Appends a whole record as it is: one that compaction moves.
-    pub fn append_copy(
-        &mut self,
-        kit: &Kit,
-        record: &[u8],
-        kind: Kind,
-        adopt: impl FnMut(&Active),
-    ) -> Result<Placed> {
-        self.make_room(kit, record.len(), Urgency::FreesSpace, adopt)?;
-        self.place(&[record], record.len(), kind)
-    }
-
     #[inline]
     fn place(&mut self, parts: &[&[u8]], len: usize, kind: Kind) -> Result<Placed> {
         let Some(offset) = self.active.appender.append(parts) else {
@@ -154,62 +143,112 @@ impl Tail {
         Ok(Placed { address: Address::new(self.active.segment.number(), offset), len })
     }
 
-    /// Goes on to the next segment where `len` bytes and a seal don't fit in the active one.
     #[inline]
-    fn make_room(
-        &mut self,
-        kit: &Kit,
-        len: usize,
-        urgency: Urgency,
-        adopt: impl FnMut(&Active),
-    ) -> Result<()> {
-        if let (Urgency::Ordinary, Some(why)) = (urgency, &self.full) {
-            return Err(Error::Full(why.clone()));
-        }
+    fn has_room(&self, len: usize) -> bool {
         let region = self.active.appender.region();
-        if region.capacity() - region.written() >= len + SEAL {
-            return Ok(());
-        }
-        self.rotate(kit, len, adopt)
+        region.capacity() - region.written() >= len + SEAL
     }
 
-    /// Seals the active segment and makes one the active one that has room for `len` bytes.
-    #[cold]
-    pub fn rotate(&mut self, kit: &Kit, len: usize, mut adopt: impl FnMut(&Active)) -> Result<()> {
-        if len as u64 > MAX_RECORD {
-            return Err(Error::TooLarge { bytes: len as u64, limit: MAX_RECORD });
-        }
-        let needed = HEADER + len + SEAL;
-        let next_number = self.active.segment.number() + 1;
-        if needed <= kit.segment_size {
-            let next = match self.spare.take() {
-                Some(next) => next,
-                None => self.allocate(kit, next_number, kit.segment_size)?,
-            };
-            self.go_on_to(next, &mut adopt);
-            return Ok(());
-        }
-        // A record larger than a segment gets one of its own, behind the spare, which has a number already.
-        let after_spare = next_number + u64::from(self.spare.is_some());
-        let own = self.allocate(kit, after_spare, needed)?;
-        if let Some(spare) = self.spare.take() {
-            self.go_on_to(spare, &mut adopt);
-        }
-        self.go_on_to(own, &mut adopt);
-        Ok(())
-    }
-
-    fn allocate(&mut self, kit: &Kit, number: u64, capacity: usize) -> Result<Active> {
-        kit.segment(number, capacity).map_err(|error| match error {
-            Error::Io { ref source, .. } if is_no_space(source) => Error::Full(error.to_string()),
-            other => other,
-        })
-    }
-
-    fn go_on_to(&mut self, next: Active, adopt: &mut impl FnMut(&Active)) {
-        adopt(&next);
+    fn go_on_to(&mut self, next: Active, host: &impl Host) {
+        host.adopt(&next);
         let mut old = std::mem::replace(&mut self.active, next);
         seal(&mut old, self.last_ts);
+    }
+}
+
+/// The locked tail.
+pub type TailGuard<'a> = MutexGuard<'a, Tail>;
+
+/// Appends a record with a new stamp. `body` has been fed key and value.
+#[inline]
+pub fn append(
+    tail: &mut TailGuard<'_>,
+    kit: &Kit,
+    host: &impl Host,
+    draft: &Draft<'_>,
+    body: Hasher,
+    urgency: Urgency,
+) -> Result<Placed> {
+    let value_len = draft.value[0].len() + draft.value[1].len();
+    let mut head = Head::new(draft.kind, draft.key.len(), value_len);
+    let len = head.len() + draft.key.len() + value_len;
+    make_room(tail, kit, host, len, urgency)?;
+    let ts = now().max(tail.last_ts + 1).max(draft.after + 1);
+    let head = head.finish(Stamp { ts, origin: kit.origin }, body);
+    let placed = tail.place(&[head, draft.key, draft.value[0], draft.value[1]], len, draft.kind)?;
+    tail.last_ts = ts;
+    Ok(placed)
+}
+
+/// Appends a whole record as it is: one that compaction moves.
+pub fn append_copy(
+    tail: &mut TailGuard<'_>,
+    kit: &Kit,
+    host: &impl Host,
+    record: &[u8],
+    kind: Kind,
+) -> Result<Placed> {
+    make_room(tail, kit, host, record.len(), Urgency::FreesSpace)?;
+    tail.place(&[record], record.len(), kind)
+}
+
+/// Goes on to the next segment where `len` bytes and a seal don't fit in the active one.
+#[inline]
+fn make_room(
+    tail: &mut TailGuard<'_>,
+    kit: &Kit,
+    host: &impl Host,
+    len: usize,
+    urgency: Urgency,
+) -> Result<()> {
+    if let (Urgency::Ordinary, Some(why)) = (urgency, &tail.full) {
+        return Err(Error::Full(why.clone()));
+    }
+    if tail.has_room(len) { Ok(()) } else { rotate(tail, kit, host, len) }
+}
+
+/// Seals the active segment and makes one the active one that has room for `len` bytes. Waits for
+/// the allocating thread where it is behind, letting go of the tail meanwhile.
+#[cold]
+pub fn rotate(tail: &mut TailGuard<'_>, kit: &Kit, host: &impl Host, len: usize) -> Result<()> {
+    if len as u64 > MAX_RECORD {
+        return Err(Error::TooLarge { bytes: len as u64, limit: MAX_RECORD });
+    }
+    let before = tail.active.segment.number();
+    let needed = HEADER + len + SEAL;
+    loop {
+        let number = tail.active.segment.number();
+        if number != before && tail.has_room(len) {
+            // Somebody else went on while we waited.
+            return Ok(());
+        }
+        if needed <= kit.segment_size {
+            if let Some(next) = tail.spare.take() {
+                tail.go_on_to(next, host);
+                return Ok(());
+            }
+        } else if tail.own.as_ref().is_some_and(|own| own.appender.region().capacity() >= needed) {
+            // Segments are used in the order of their numbers; the spare's is lower, or is the next.
+            let (own, spare) = (tail.own.take(), tail.spare.take());
+            let mut waiting: Vec<Active> = own.into_iter().chain(spare).collect();
+            waiting.sort_by_key(|active| active.segment.number());
+            while waiting.last().is_some_and(|last| last.appender.region().capacity() < needed) {
+                tail.spare = waiting.pop();
+            }
+            for next in waiting {
+                tail.go_on_to(next, host);
+            }
+            tail.wanted = 0;
+            return Ok(());
+        } else {
+            tail.wanted = tail.wanted.max(needed);
+        }
+        if let Some(why) = tail.refused.take().or_else(|| tail.full.clone()) {
+            tail.wanted = 0;
+            return Err(Error::Full(why));
+        }
+        host.request_segment();
+        kit.provided.wait(tail);
     }
 }
 

@@ -96,7 +96,8 @@ impl Medium for Directory {
             _ => {}
         }
         let mut writer = BufWriter::with_capacity(1 << 20, create_new(&unfinished)?);
-        let written = fill(&mut writer).and_then(|()| writer.flush()).and_then(|()| writer.get_ref().sync_all());
+        let written =
+            fill(&mut writer).and_then(|()| writer.flush()).and_then(|()| writer.get_ref().sync_all());
         if let Err(error) = written {
             let _ = fs::remove_file(&unfinished);
             return Err(error);

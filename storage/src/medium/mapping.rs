@@ -152,7 +152,11 @@ impl Appender {
             // appender and `&mut self` its only user, and no slice of these bytes was ever lent.
             // The parts may lie in this mapping too, but below `start`, so nothing overlaps.
             unsafe {
-                std::ptr::copy_nonoverlapping(part.as_ptr(), self.region.map.as_mut_ptr().add(at), part.len());
+                std::ptr::copy_nonoverlapping(
+                    part.as_ptr(),
+                    self.region.map.as_mut_ptr().add(at),
+                    part.len(),
+                );
             }
             at += part.len();
         }

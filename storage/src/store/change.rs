@@ -7,7 +7,7 @@ use crc32fast::Hasher;
 use crate::error::{Error, Result};
 use crate::index::{STRIPES, Slot, Target};
 use crate::log::record::{At, Kind, Record};
-use crate::log::writer::{Draft, Urgency};
+use crate::log::writer::{self, Draft, Placed, Urgency};
 use crate::store::{Shared, Store, View};
 
 /// A small new value that a change made itself.
@@ -146,7 +146,8 @@ impl Shared {
             Change::Delete => (Kind::Delete, &[][..], &[][..]),
         };
         let existed = before.is_some();
-        let draft = Draft { kind, key, value: [kept, new], after: found.as_ref().map_or(0, |f| f.record.stamp.ts) };
+        let draft =
+            Draft { kind, key, value: [kept, new], after: found.as_ref().map_or(0, |f| f.record.stamp.ts) };
         let placed = self.append(&draft)?;
         let target = Target { address: placed.address, tombstone: kind == Kind::Delete };
         self.publish(view, slot, hash, target, found.as_ref())?;
@@ -170,7 +171,7 @@ impl Shared {
 
     /// Appends a record, giving it its stamp.
     #[inline]
-    fn append(&self, draft: &Draft<'_>) -> Result<crate::log::writer::Placed> {
+    fn append(&self, draft: &Draft<'_>) -> Result<Placed> {
         // The CRC of key and value is had before the tail is taken; only the header's is added there.
         let mut body = Hasher::new();
         body.update(draft.key);
@@ -181,7 +182,7 @@ impl Shared {
             Kind::Delete | Kind::Vanish | Kind::Seal => Urgency::FreesSpace,
         };
         let mut tail = self.tail.lock();
-        let placed = tail.append(&self.kit, draft, body, urgency, |active| self.adopt(active))?;
+        let placed = writer::append(&mut tail, &self.kit, self, draft, body, urgency)?;
         self.set_end(&tail);
         let region = tail.active.appender.region();
         let ahead = region.populated().saturating_sub(region.written());

@@ -68,6 +68,8 @@ impl Shared {
             last_ts,
             segments: segments.collect(),
         };
-        checkpoint::write(&*self.kit.medium, self.kit.id, &view.table, &state, |stripe| self.lock_stripe(stripe))
+        checkpoint::write(&*self.kit.medium, self.kit.id, &view.table, &state, |stripe| {
+            self.lock_stripe(stripe)
+        })
     }
 }

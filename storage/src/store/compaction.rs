@@ -12,7 +12,7 @@ use crate::index::{Slot, Target};
 use crate::log::address::{Address, MAX_SPAN};
 use crate::log::record::{At, Kind};
 use crate::log::segment::{HEADER, Segment};
-use crate::log::writer::Placed;
+use crate::log::writer::{self, Placed};
 use crate::store::{Shared, Store, View};
 
 /// A segment is rewritten in the background when less than this share of it is live, in percent.
@@ -31,7 +31,7 @@ impl Store {
         let last = {
             let mut tail = shared.tail.lock();
             if tail.active.segment.written() > HEADER as u64 {
-                tail.rotate(&shared.kit, 0, |active| shared.adopt(active))?;
+                writer::rotate(&mut tail, &shared.kit, &**shared, 0)?;
                 shared.set_end(&tail);
             }
             tail.active.segment.number()
@@ -143,7 +143,7 @@ impl Shared {
     fn copy(&self, segment: &Segment, offset: usize, len: usize, kind: Kind) -> Result<Placed> {
         let bytes = segment.region().bytes().get(offset..offset + len).unwrap_or_default();
         let mut tail = self.tail.lock();
-        let placed = tail.append_copy(&self.kit, bytes, kind, |active| self.adopt(active))?;
+        let placed = writer::append_copy(&mut tail, &self.kit, self, bytes, kind)?;
         self.set_end(&tail);
         Ok(placed)
     }

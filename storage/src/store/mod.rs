@@ -33,7 +33,7 @@ use crate::index::{STRIPES, Table};
 use crate::lock::DatabaseLock;
 use crate::log::address::Position;
 use crate::log::segment::Segments;
-use crate::log::writer::{Kit, Tail};
+use crate::log::writer::{Active, Host, Kit, Tail};
 use crate::options::Options;
 use worker::Signals;
 
@@ -112,9 +112,10 @@ impl Shared {
     pub(crate) fn check_writable(&self) -> Result<()> {
         if self.options.read_only { Err(Error::ReadOnly) } else { self.durability.check() }
     }
+}
 
-    /// Makes a further segment known to readers and to the syncer.
-    pub(crate) fn adopt(&self, active: &crate::log::writer::Active) {
+impl Host for Shared {
+    fn adopt(&self, active: &Active) {
         self.view.rcu(|view| {
             let mut segments = view.segments.clone();
             segments.push(Arc::clone(&active.segment));
@@ -125,6 +126,10 @@ impl Shared {
         self.durability.ask();
         self.signals.wake_allocator();
         self.signals.wake_compactor();
+    }
+
+    fn request_segment(&self) {
+        self.signals.wake_allocator();
     }
 }
 

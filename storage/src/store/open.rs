@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64};
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
-use parking_lot::Mutex;
+use parking_lot::{Condvar, Mutex};
 use tracing::info;
 
 use crate::durability::Durability;
@@ -51,7 +51,14 @@ impl Store {
     pub fn on(medium: Arc<dyn Medium>, options: Options, lock: Option<DatabaseLock>) -> Result<Self> {
         let started = Instant::now();
         let meta = load_or_create_meta(&*medium)?;
-        let kit = Kit { medium, id: meta.id, segment_size: options.segment_size(), origin: options.origin };
+        let kit = Kit {
+            medium,
+            id: meta.id,
+            segment_size: options.segment_size(),
+            origin: options.origin,
+            next_number: AtomicU64::new(1),
+            provided: Condvar::new(),
+        };
         let mut replay = Replay::start(&kit, KeyHasher::new(meta.hash_key), options.buckets)?;
         let from = replay.state.position;
         let known = replay.state.clone();
@@ -280,7 +287,7 @@ impl Replay {
         let active = match opened.active.take() {
             Some(active) => active,
             None => {
-                let active = kit.segment(opened.last_number + 1, kit.segment_size)?;
+                let active = kit.segment(kit.segment_size)?;
                 opened.segments.push(Arc::clone(&active.segment));
                 active
             }
@@ -290,7 +297,15 @@ impl Replay {
             durability.watch(segment);
         }
         let end = active.segment.end();
-        let tail = Tail { active, spare: opened.spare, full: None, last_ts: self.last_ts };
+        let tail = Tail {
+            active,
+            spare: opened.spare,
+            own: None,
+            wanted: 0,
+            refused: None,
+            full: None,
+            last_ts: self.last_ts,
+        };
         let shared = Arc::new(Shared {
             kit,
             hasher: self.hasher,
@@ -310,5 +325,3 @@ impl Replay {
         Ok(Store { shared, threads, _lock: lock })
     }
 }
-
-

@@ -50,7 +50,11 @@ impl Shared {
 
     /// The record of an entry, whole; its address where it is not.
     #[inline]
-    pub(crate) fn record<'a>(&self, view: &'a View, entry: Entry) -> std::result::Result<Record<'a>, Address> {
+    pub(crate) fn record<'a>(
+        &self,
+        view: &'a View,
+        entry: Entry,
+    ) -> std::result::Result<Record<'a>, Address> {
         let address = entry.address();
         match view.segments.at(address).map(|segment| segment.at(address.offset())) {
             Some(At::Record(record)) => Ok(record),

@@ -109,7 +109,8 @@ impl KeyIterator {
     fn fill(&mut self, store: &Store) -> Result<()> {
         let Some(cursor) = self.cursor else { return Ok(()) };
         let mut placed: Vec<(u64, Box<[u8]>)> = Vec::new();
-        self.cursor = store.shared.visit_bucket(cursor, |place, record| placed.push((place, record.key.into())))?;
+        self.cursor =
+            store.shared.visit_bucket(cursor, |place, record| placed.push((place, record.key.into())))?;
         placed.sort_unstable_by(|a, b| b.cmp(a));
         self.batch = placed.into_iter().map(|(_, key)| key).collect();
         Ok(())

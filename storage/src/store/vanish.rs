@@ -8,7 +8,7 @@ use crc32fast::Hasher;
 use crate::error::{Error, Result};
 use crate::index::{STRIPES, Table};
 use crate::log::record::Kind;
-use crate::log::writer::{Draft, Urgency};
+use crate::log::writer::{self, Draft, Urgency};
 use crate::store::{Shared, Store, View};
 
 impl Store {
@@ -21,14 +21,15 @@ impl Store {
 impl Shared {
     fn vanish(&self) -> Result<()> {
         self.check_writable()?;
-        let empty = Table::new(self.options.buckets).map_err(Error::io("allocate", "memory for the table"))?;
+        let empty =
+            Table::new(self.options.buckets).map_err(Error::io("allocate", "memory for the table"))?;
         let empty = Arc::new(empty);
         {
             let _stripes: Vec<_> = (0..STRIPES).map(|stripe| self.lock_stripe(stripe)).collect();
             let mut tail = self.tail.lock();
             let draft = Draft { kind: Kind::Vanish, key: &[], value: [&[], &[]], after: 0 };
-            let body = Hasher::new();
-            let placed = tail.append(&self.kit, &draft, body, Urgency::FreesSpace, |active| self.adopt(active))?;
+            let (body, urgency) = (Hasher::new(), Urgency::FreesSpace);
+            let placed = writer::append(&mut tail, &self.kit, self, &draft, body, urgency)?;
             self.set_end(&tail);
             self.view.rcu(|view| View { table: Arc::clone(&empty), segments: view.segments.clone() });
             for segment in self.view.load().segments.iter() {

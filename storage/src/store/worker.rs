@@ -75,7 +75,10 @@ impl Signals {
     /// Asks for more pages where fewer than enough are left.
     #[inline]
     pub(crate) fn populate_if_near(&self, left: usize) {
-        if left < NEAR && !self.populating.load(Ordering::Relaxed) && !self.populating.swap(true, Ordering::Relaxed) {
+        if left < NEAR
+            && !self.populating.load(Ordering::Relaxed)
+            && !self.populating.swap(true, Ordering::Relaxed)
+        {
             self.allocate.raise();
         }
     }
@@ -118,42 +121,55 @@ impl Shared {
             let retry = self.tail.lock().full.is_some();
             self.signals.allocate.wait(retry.then_some(RETRY));
             if self.signals.is_stopping() {
-                return;
+                break;
             }
-            self.provide_spare();
+            self.provide();
             self.populate();
             self.signals.populating.store(false, Ordering::Relaxed);
         }
+        // Nobody may go on waiting for a segment.
+        self.tail.lock().full = Some("the database is being closed".to_owned());
+        self.kit.provided.notify_all();
     }
 
-    /// Allocates the next segment where there is none, or notes that there is no space for it.
-    fn provide_spare(&self) {
-        let number = {
+    /// Allocates what the tail lacks, or notes that there is no space for it. Only this thread makes
+    /// segments once the database is open.
+    fn provide(&self) {
+        let (lacks_spare, wanted) = {
             let tail = self.tail.lock();
-            if tail.spare.is_some() {
-                return;
-            }
-            tail.active.segment.number() + 1
+            (tail.spare.is_none(), if tail.own.is_none() { tail.wanted } else { 0 })
         };
-        let allocated = self.kit.segment(number, self.kit.segment_size);
-        let mut tail = self.tail.lock();
-        match allocated {
-            // A large record may have taken the number meanwhile: then the file is not ours to use.
-            Ok(spare) if tail.spare.is_none() && tail.active.segment.number() + 1 == number => {
-                spare.segment.region().populate(AHEAD);
-                tail.spare = Some(spare);
-                if tail.full.take().is_some() {
-                    tracing::info!("there is space for the log again");
-                }
+        for capacity in [if lacks_spare { self.kit.segment_size } else { 0 }, wanted] {
+            if capacity == 0 {
+                continue;
             }
-            Ok(_) => self.signals.wake_allocator(),
-            Err(error) => note_failure(&mut tail, error),
+            let allocated = self.kit.segment(capacity);
+            let mut tail = self.tail.lock();
+            match allocated {
+                Ok(segment) if capacity == self.kit.segment_size => {
+                    tail.spare = Some(segment);
+                    if tail.full.take().is_some() {
+                        tracing::info!("there is space for the log again");
+                    }
+                }
+                Ok(segment) => tail.own = Some(segment),
+                Err(error) if capacity == self.kit.segment_size => note_failure(&mut tail, error),
+                Err(error) => tail.refused = Some(error.to_string()),
+            }
         }
+        self.kit.provided.notify_all();
     }
 
     fn populate(&self) {
-        let region = Arc::clone(self.tail.lock().active.appender.region());
+        let (region, spare) = {
+            let tail = self.tail.lock();
+            let spare = tail.spare.as_ref().map(|spare| Arc::clone(spare.appender.region()));
+            (Arc::clone(tail.active.appender.region()), spare)
+        };
         region.populate(region.written() + AHEAD);
+        if let Some(spare) = spare {
+            spare.populate(AHEAD);
+        }
     }
 }
 
