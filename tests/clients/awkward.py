@@ -16,6 +16,7 @@ import struct
 import sys
 import threading
 import time
+import traceback
 
 ANSWER = 10.0  # seconds within which a node that lives answers
 MIB = 1 << 20
@@ -459,7 +460,8 @@ def main():
             node.serves()
         except (AssertionError, OSError) as e:
             failed += 1
-            print(f"FAIL {title}: {type(e).__name__}: {e}", flush=True)
+            line = [f.lineno for f in traceback.extract_tb(e.__traceback__)][1]
+            print(f"FAIL {title}: {type(e).__name__}: {e} (line {line})", flush=True)
         else:
             passed += 1
             print(f"ok   {title}", flush=True)

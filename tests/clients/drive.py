@@ -82,7 +82,7 @@ def run(classes, fresh):
             function(*fresh())
         except Exception as e:
             failed += 1
-            line = traceback.extract_tb(sys.exc_info()[2])[-1][1]
+            line = [l for path, l, _, _ in traceback.extract_tb(sys.exc_info()[2]) if path.endswith('_drive.py')][-1]
             print 'FAIL %s: %s: %s (line %s)' % (name, type(e).__name__, e, line)
         else:
             ok += 1

@@ -139,7 +139,9 @@ impl Tail {
         let Some(offset) = self.active.appender.append(parts) else {
             return Err(Error::Failed(format!("{} ran out of room", self.active.segment.region().name())));
         };
-        self.active.segment.add_live(len, kind == Kind::Delete);
+        if matches!(kind, Kind::Put | Kind::Delete) {
+            self.active.segment.add_live(len, kind == Kind::Delete);
+        }
         Ok(Placed { address: Address::new(self.active.segment.number(), offset), len })
     }
 

@@ -91,7 +91,8 @@ impl Shared {
                 }
             };
             match record.kind {
-                Kind::Vanish => self.move_vanish(segment, offset, record.len, drop_tombstones)?,
+                // It matters to older segments only, and those were all dead and are gone: see `choose`.
+                Kind::Vanish => {}
                 _ => self.move_record(segment, offset, record.key, record.len, drop_tombstones)?,
             }
             offset += record.len;
@@ -128,18 +129,6 @@ impl Shared {
         Ok(())
     }
 
-    /// A vanish matters as long as records before it are in the log: those of older segments.
-    fn move_vanish(&self, segment: &Segment, offset: usize, len: usize, is_oldest: bool) -> Result<()> {
-        if segment.live() == 0 {
-            return Ok(());
-        }
-        if !is_oldest {
-            self.copy(segment, offset, len, Kind::Vanish)?;
-        }
-        segment.sub_live(len, false);
-        Ok(())
-    }
-
     fn copy(&self, segment: &Segment, offset: usize, len: usize, kind: Kind) -> Result<Placed> {
         let bytes = segment.region().bytes().get(offset..offset + len).unwrap_or_default();
         let mut tail = self.tail.lock();
@@ -172,6 +161,10 @@ fn choose(view: &View, percent: u64, end: u64) -> Option<&Arc<Segment>> {
     // Numbers in addresses wrap: the log may not span too many.
     if newest - oldest > MAX_SPAN / 2 {
         return sealed().next();
+    }
+    // Oldest first: a vanish must outlive the segments that it declared dead.
+    if let Some(dead) = sealed().find(|segment| segment.live() == 0) {
+        return Some(dead);
     }
     let useful = |segment: &Segment| {
         let tombstones = if segment.number() == oldest { segment.tombstones() } else { 0 };

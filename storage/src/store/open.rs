@@ -231,7 +231,6 @@ impl Replay {
             self.table = Table::new(self.buckets).map_err(Error::io("allocate", "memory for the table"))?;
             self.records = 0;
             segments.iter().for_each(|segment| segment.set_live(0, 0));
-            segment.add_live(record.len, false);
             return Ok(());
         }
         let hash = self.hasher.hash(record.key);

@@ -29,13 +29,10 @@ impl Shared {
             let mut tail = self.tail.lock();
             let draft = Draft { kind: Kind::Vanish, key: &[], value: [&[], &[]], after: 0 };
             let (body, urgency) = (Hasher::new(), Urgency::FreesSpace);
-            let placed = writer::append(&mut tail, &self.kit, self, &draft, body, urgency)?;
+            writer::append(&mut tail, &self.kit, self, &draft, body, urgency)?;
             self.set_end(&tail);
             self.view.rcu(|view| View { table: Arc::clone(&empty), segments: view.segments.clone() });
-            for segment in self.view.load().segments.iter() {
-                let is_last = segment.number() == tail.active.segment.number();
-                segment.set_live(if is_last { placed.len as u64 } else { 0 }, 0);
-            }
+            self.view.load().segments.iter().for_each(|segment| segment.set_live(0, 0));
             self.records.store(0, Ordering::Relaxed);
         }
         self.signals.wake_compactor();
