@@ -23,7 +23,6 @@ use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
 
 use self::line::LineFormat;
-pub use self::line::MAX_LINE;
 use self::sink::Sink;
 use crate::config::{LogTarget, Verbosity};
 

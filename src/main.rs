@@ -1,17 +1,29 @@
 //! `lcnode`: a storage node that speaks the Tokyo Tyrant protocol.
+//!
+//! From here: `config` says what was typed, `process` detaches and writes the pid file, `server` owns
+//! sockets and threads, `dispatch` carries requests out on the store.
 
-pub mod config;
-pub mod logging;
-pub mod process;
+mod config;
+mod dispatch;
+mod logging;
+mod process;
+mod server;
 
 use std::error::Error;
 use std::io::Write;
 use std::process::ExitCode;
+use std::time::Instant;
 
-use config::Config;
+use lcnode_protocol::Limits;
+use lcnode_storage::{Options, Place, Store};
+use parking_lot::Mutex;
+
+use config::{Config, DatabaseKind, Listen};
+use dispatch::{Counters, Node};
 use logging::Logging;
 use process::daemon::{self, Ready, Role};
 use process::{limits, pid_file::PidFile};
+use server::{Listener, Settings};
 
 fn main() -> ExitCode {
     let config = match Config::from_args(std::env::args_os()) {
@@ -32,18 +44,27 @@ fn main() -> ExitCode {
     match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            tracing::error!("{error}");
+            if config.log_target != config::LogTarget::Stdout {
+                tracing::error!("{error}");
+            }
             eprintln!("{}: {error}", config.identity.program());
             ExitCode::FAILURE
         }
     }
 }
 
+/// A node's life: log, pid file, database, socket, requests, and all of it back again.
 fn serve(config: &Config, ready: Ready) -> Result<(), Box<dyn Error>> {
+    let started = Instant::now();
     let logging = Logging::install(&config.log_target, config.verbosity)?;
-    system!("--------- logging started [{}] --------", std::process::id());
+    let pid = std::process::id();
+    system!("--------- logging started [{pid}] --------");
     let _pid_file =
         config.pid_file.as_deref().map(|path| PidFile::claim(path, config.replace_running)).transpose()?;
+    if let Some(path) = &config.pid_file {
+        system!("process ID configuration: path={} pid={pid}", path.display());
+    }
+    system!("server configuration: {}", address(&config.listen));
     system!("maximum connection: {}", limits::raise_open_files()?);
     for sentence in &config.inert {
         tracing::error!("{sentence}");
@@ -51,9 +72,86 @@ fn serve(config: &Config, ready: Ready) -> Result<(), Box<dyn Error>> {
     for note in &config.notes {
         tracing::warn!("{note}");
     }
-    tracing::info!("{config:?}");
-    ready.signal()?;
-    std::thread::sleep(std::time::Duration::from_secs(3));
-    logging.reopen()?;
-    Ok(())
+    if !config.database.ignored.is_empty() {
+        tracing::info!("tuning without a meaning here: {}", config.database.ignored.join(", "));
+    }
+    // Bound before the database is opened: a port in use must not cost a recovery.
+    let listener = Listener::bind(&config.listen)?;
+    let store = open(config)?;
+    if config.mask != config::Mask::NONE {
+        system!("command bit mask: {}", config.mask);
+    }
+    let node = node(config, store, started);
+    let settings =
+        Settings { threads: config.threads, timeout: config.timeout, max_buffered: config.max_buffered };
+    system!("service started: {pid}");
+    let mut told = Ok(());
+    let node = server::run(node, listener, settings, &logging, || {
+        system!("listening started");
+        told = ready.signal();
+    })?;
+    told?;
+    system!("listening finished");
+    let failure = node.store.failure();
+    system!("closing the database");
+    node.store.close()?;
+    system!("service finished");
+    system!("--------- logging finished [{pid}] --------");
+    match failure {
+        Some(why) => Err(why.into()),
+        None => Ok(()),
+    }
+}
+
+fn address(listen: &Listen) -> String {
+    match listen {
+        Listen::Tcp { host, port } => format!("host={} port={port}", host.as_deref().unwrap_or("(any)")),
+        Listen::Unix(path) => format!("socket={}", path.display()),
+    }
+}
+
+/// Opens the database that the command line names.
+fn open(config: &Config) -> Result<Store, lcnode_storage::Error> {
+    let spec = &config.database;
+    let place = match &spec.kind {
+        DatabaseKind::Memory => Place::Memory,
+        DatabaseKind::Directory(path) => Place::Directory(path.clone()),
+    };
+    match &place {
+        Place::Memory => system!("opening the database: * (in memory: its records end with this process)"),
+        Place::Directory(path) => system!("opening the database: {}", path.display()),
+    }
+    let defaults = Options::new(place);
+    Store::open(Options {
+        sync: match config.sync {
+            config::SyncMode::Always => lcnode_storage::SyncMode::Always,
+            config::SyncMode::Every(interval) => lcnode_storage::SyncMode::Every(interval),
+            config::SyncMode::Never => lcnode_storage::SyncMode::Never,
+        },
+        buckets: spec.bnum.unwrap_or(defaults.buckets),
+        origin: config.server_id,
+        read_only: !spec.mode.write,
+        create: spec.mode.create,
+        truncate: spec.mode.truncate,
+        max_records: spec.capnum,
+        max_bytes: spec.capsiz,
+        ..defaults
+    })
+}
+
+fn node(config: &Config, store: Store, started: Instant) -> Node {
+    Node {
+        store,
+        mask: config.mask,
+        acknowledges_durable: config.sync == config::SyncMode::Always,
+        counters: Counters::new(config.threads),
+        limits: Limits { max_key: config.max_key, max_value: config.max_value },
+        max_reply: usize::try_from(config.max_buffered).unwrap_or(usize::MAX),
+        backup_dir: config.backup_dir.clone(),
+        database_name: config.database.name.clone(),
+        server_id: config.server_id,
+        started,
+        iterator: Mutex::new(None),
+        master: Mutex::new(None),
+    }
 }

@@ -4,9 +4,9 @@
     benches/wire/run.py [--rounds N] [--conns 1,50] [--only lcnode,redis] [--lcnode-arg=ARG ...] [--original PATH]
                         [--lcnode PATH] [--json FILE]
 
-Installs what it needs (Debian packages gcc, memcached, redis-server), builds loadgen and ceiling into target/bench/ and a
-release lcnode, loads 100,000 keys with values of 32 bytes into each server, then measures get and set at depth 1 and 32,
-taking turns: one measurement of each server after the other, in every round. It prints medians as Markdown.
+Installs what it needs (Debian packages build-essential, memcached, redis-server), builds loadgen and ceiling into
+target/bench/ and a release lcnode, loads 100,000 keys with values of 32 bytes into each server, then measures get and set at
+depth 1 and 32, taking turns: one measurement of each server after the other, in every round. It prints medians as Markdown.
 
     ceiling    stores nothing: what bare sockets cost here (epoll, one thread)
     memcached  one worker thread (-t 1), else its defaults
@@ -116,7 +116,9 @@ class Server:
             while (got := self.load(op, depth, conns, n))["cpu"] < 0.25:
                 n *= 3
             self.enough[key] = int(n * CPU_SECONDS / got["cpu"])
-        return self.load(op, depth, conns, self.enough[key])
+        while (got := self.load(op, depth, conns, self.enough[key]))["cpu"] < 1:
+            self.enough[key] = int(self.enough[key] * CPU_SECONDS / got["cpu"])
+        return got
 
 
 def version(command, pattern=r"\d+(\.\d+)+"):
@@ -127,7 +129,7 @@ def version(command, pattern=r"\d+(\.\d+)+"):
 
 def servers(args, folder):
     """Only what was asked for, in the order in which they take turns."""
-    lcnode = args.lcnode or ROOT / "target" / "release" / "lcnode"
+    lcnode = args.lcnode or ROOT / os.environ.get("CARGO_TARGET_DIR", "target") / "release" / "lcnode"
     user = ["-u", "root"] if os.getuid() == 0 else []
     make = {
         "ceiling": lambda: Server("ceiling", "tt", [BUILT / "ceiling", "PORT", VALUE], ""),
@@ -136,7 +138,8 @@ def servers(args, folder):
         "redis": lambda: Server("redis", "resp", ["redis-server", "--bind", "127.0.0.1", "--port", "PORT", "--save", "",
                                                   "--appendonly", "no", "--dir", folder], version(["redis-server", "-v"])),
         "original": lambda: Server("original", "tt", [args.original, "-host", "127.0.0.1", "-port", "PORT", "-le",
-                                                      f"{folder}/original.tch#bnum=1000000"], version([args.original, "--version"])),
+                                                      f"{folder}/original.tch#bnum=1000000"],
+                                   version([args.original, "--version"])),
         "lcnode": lambda: Server("lcnode", "tt", [lcnode, "-host", "127.0.0.1", "-port", "PORT", *args.lcnode_arg,
                                                   f"{folder}/casket.tch"], " ".join(args.lcnode_arg)),
     }
@@ -170,7 +173,7 @@ def tables(results, names, conns):
     for name in names:
         rows.append([name] + [short(median(results, name, c, "per_cpu")) for c in cases]
                     + [f"{short(median(results, name, c, 'ops'))}, {median(results, name, c, 'p99'):.0f}" for c in cases])
-    print(f"\n{conns} connections, medians; operations per CPU second of the server, then operations per second and the\n"
+    print(f"\nConnections: {conns}. Medians; operations per CPU second of the server, then operations per second and the\n"
           f"99th percentile of a batch's time:\n\n{markdown(rows)}")
     if "lcnode" in names and len(names) > 1:
         rows = [["operations per CPU second"] + titles]
@@ -206,7 +209,7 @@ def arguments():
 
 def main():
     args = arguments()
-    needed = {"gcc": "gcc", "memcached": "memcached", "redis-server": "redis-server"}
+    needed = {"gcc": "build-essential", "memcached": "memcached", "redis-server": "redis-server"}
     install({c: p for c, p in needed.items() if c == "gcc" or p.split("-")[0] in args.only})
     build(args)
     results, before = [], os.getloadavg()[0]
@@ -229,7 +232,7 @@ def main():
             for server in field:
                 server.stop()
     print(f"{cpu_model()}, {os.cpu_count()} cores, Linux {platform.release()}; {KEYS:,} keys, values of {VALUE} bytes, "
-          f"{args.rounds} rounds, load average {before:.1f} when they began; " + ", ".join(f"{s.name} {s.version}".strip() for s in field))
+          f"rounds: {args.rounds}, load average {before:.1f} when they began; " + ", ".join(f"{s.name} {s.version}".strip() for s in field))
     for conns in args.conns:
         tables(results, [s.name for s in field], conns)
     if args.json:

@@ -25,10 +25,10 @@ use clap::error::ErrorKind;
 use clap::{ArgMatches, FromArgMatches};
 
 use self::args::Args;
-pub use self::database::{DatabaseError, DatabaseKind, DatabaseSpec, Mode};
+pub use self::database::{DatabaseKind, DatabaseSpec};
 pub use self::error::ConfigError;
-pub use self::mask::{Mask, MaskExpr};
-pub use self::sync::{SyncMode, SyncModeError};
+pub use self::mask::Mask;
+pub use self::sync::SyncMode;
 
 /// The longest path of a Unix-domain socket in bytes.
 const MAX_SOCKET_PATH: usize = 107;
@@ -120,6 +120,14 @@ pub enum Verbosity {
     Info,
     /// ERROR only (`-le`).
     Error,
+}
+
+/// The capacities that the parameters of `optimize` name for a database in memory: records and bytes, each
+/// none where it is left out.
+#[must_use]
+pub fn capacities(params: &str) -> (Option<u64>, Option<u64>) {
+    let tuning = tuning::Tuning::parse(params, true);
+    (tuning.capnum, tuning.capsiz)
 }
 
 impl Identity {

@@ -219,7 +219,7 @@ impl Shared {
         if view.table.is_loaded() {
             self.grow(&view);
         }
-        if self.options.max_records.is_some() || self.options.max_bytes.is_some() {
+        if self.bounds.are_set() {
             self.evict_now_and_then();
         }
     }

@@ -8,20 +8,53 @@ use crate::error::Result;
 use crate::index::Slot;
 use crate::log::record::Kind;
 use crate::log::segment::{HEADER, Segment};
-use crate::store::Shared;
+use crate::store::{Shared, Store};
 
 /// Changes between two looks at the bounds.
 const EVERY: u64 = 256;
 /// Records that go at once while nobody asks for an exact trim.
 const BATCH: usize = 512;
 
-static CHANGES: AtomicU64 = AtomicU64::new(0);
+/// The bounds, which can be changed while the store is open. `u64::MAX` is none.
+#[derive(Debug)]
+pub(crate) struct Bounds {
+    records: AtomicU64,
+    bytes: AtomicU64,
+    changes: AtomicU64,
+}
+
+impl Bounds {
+    pub(crate) fn new(records: Option<u64>, bytes: Option<u64>) -> Self {
+        Self {
+            records: AtomicU64::new(records.unwrap_or(u64::MAX)),
+            bytes: AtomicU64::new(bytes.unwrap_or(u64::MAX)),
+            changes: AtomicU64::new(0),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn are_set(&self) -> bool {
+        (self.records.load(Ordering::Relaxed) & self.bytes.load(Ordering::Relaxed)) != u64::MAX
+    }
+}
+
+impl Store {
+    /// Sets the bounds of a database in memory, in records and in bytes; `None` is no bound. They hold
+    /// at the next sync or optimize, and roughly in between. A database on disk has none.
+    pub fn set_bounds(&self, max_records: Option<u64>, max_bytes: Option<u64>) {
+        if self.is_memory() {
+            let bounds = &self.shared.bounds;
+            bounds.records.store(max_records.unwrap_or(u64::MAX), Ordering::Relaxed);
+            bounds.bytes.store(max_bytes.unwrap_or(u64::MAX), Ordering::Relaxed);
+        }
+    }
+}
 
 impl Shared {
     /// Looks at the bounds after every so many changes.
     #[inline]
     pub(crate) fn evict_now_and_then(&self) {
-        if CHANGES.fetch_add(1, Ordering::Relaxed) % EVERY == 0 {
+        if self.bounds.changes.fetch_add(1, Ordering::Relaxed) % EVERY == 0 {
             // The next look tries again.
             let _ = self.evict(false);
         }
@@ -29,13 +62,14 @@ impl Shared {
 
     fn is_over(&self) -> bool {
         let records = self.records.load(Ordering::Relaxed).max(0) as u64;
-        if self.options.max_records.is_some_and(|max| records > max) {
+        if records > self.bounds.records.load(Ordering::Relaxed) {
             return true;
         }
-        self.options.max_bytes.is_some_and(|max| {
+        let max_bytes = self.bounds.bytes.load(Ordering::Relaxed);
+        max_bytes != u64::MAX && {
             let view = self.view.load();
-            view.segments.iter().map(|segment| segment.live()).sum::<u64>() > max
-        })
+            view.segments.iter().map(|segment| segment.live()).sum::<u64>() > max_bytes
+        }
     }
 
     /// Drops the oldest records until the bounds hold, or, unless `exact`, a batch of them.

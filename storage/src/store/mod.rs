@@ -35,6 +35,7 @@ use crate::log::address::Position;
 use crate::log::segment::Segments;
 use crate::log::writer::{Active, Host, Kit, Tail};
 use crate::options::Options;
+use evict::Bounds;
 use worker::Signals;
 
 /// What a reader sees: a table and the segments that it points into.
@@ -68,6 +69,7 @@ pub(crate) struct Shared {
     /// Records that a client sees.
     pub(crate) records: AtomicI64,
     pub(crate) signals: Signals,
+    pub(crate) bounds: Bounds,
     /// Held while segments are rewritten, removed or copied.
     compacting: Mutex<()>,
 }

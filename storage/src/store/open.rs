@@ -25,6 +25,7 @@ use crate::log::writer::{Kit, Tail};
 use crate::medium::{Directory, Medium, Memory};
 use crate::meta::{self, Meta};
 use crate::options::{Options, Place};
+use crate::store::evict::Bounds;
 use crate::store::worker::{self, Signals};
 use crate::store::{Shared, Store, View};
 
@@ -315,6 +316,10 @@ impl Replay {
             durability,
             records: AtomicI64::new(self.records),
             signals: Signals::default(),
+            bounds: match options.place {
+                Place::Memory => Bounds::new(options.max_records, options.max_bytes),
+                Place::Directory(_) => Bounds::new(None, None),
+            },
             compacting: Mutex::new(()),
             options,
         });

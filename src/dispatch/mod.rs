@@ -1,0 +1,219 @@
+//! Requests into answers: one function a command, in families, over one shared [`Node`].
+//!
+//! Commands know neither socket nor dialect: they read a [`Request`] and tell a [`Reply`] what came of
+//! it, so that every dialect and every script shares them.
+
+mod admin;
+mod copy;
+mod counters;
+mod misc;
+mod numbers;
+mod posix_regex;
+mod read;
+mod stat;
+mod write;
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use lcnode_protocol::{Class, Command, Reply, Request};
+use lcnode_storage::{Error, KeyIterator, Store};
+use parking_lot::Mutex;
+
+pub use counters::Counters;
+use counters::Miss;
+
+use crate::config::Mask;
+
+/// What all connections share.
+#[derive(Debug)]
+pub struct Node {
+    /// The database.
+    pub store: Store,
+    /// The commands that are refused.
+    pub mask: Mask,
+    /// Whether a change is acknowledged only once it is durable.
+    pub acknowledges_durable: bool,
+    /// Calls and misses since the start.
+    pub counters: Counters,
+    /// The limits of one request.
+    pub limits: lcnode_protocol::Limits,
+    /// Bytes that a reply with a list may have.
+    pub max_reply: usize,
+    /// Where `copy` may write.
+    pub backup_dir: Option<PathBuf>,
+    /// The database's name as it was given, without tuning.
+    pub database_name: String,
+    /// The id of this server, 0 when unset.
+    pub server_id: u16,
+    /// When the node started.
+    pub started: Instant,
+    /// The one iterator, shared by all clients as in the original; none before iterinit.
+    pub iterator: Mutex<Option<KeyIterator>>,
+    /// What `setmst` was told last.
+    pub master: Mutex<Option<Master>>,
+}
+
+/// A replication master as `setmst` names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Master {
+    /// Name or address.
+    pub host: String,
+    /// Port as given.
+    pub port: u32,
+    /// Time stamp to start from, in microseconds.
+    pub ts: u64,
+}
+
+/// What a connection remembers between its requests.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Session {
+    /// Which share of the counters it uses.
+    pub shard: usize,
+    /// Descriptor of its socket, for `stat`.
+    pub descriptor: i32,
+    /// Number of its last error, for `misc error`.
+    pub last_error: ErrorNumber,
+    /// Whether it has changed anything since the last replies were sent.
+    pub wrote: bool,
+}
+
+/// The error numbers that `misc error` and `stat` tell, from `spec` of the original's `misc error`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ErrorNumber {
+    /// No error yet.
+    #[default]
+    Success,
+    /// Not possible in this state.
+    Invalid,
+    /// A record's bytes are not what was written.
+    BadRecord,
+    /// The log could not be made durable.
+    Sync,
+    /// The log could not be written.
+    Write,
+    /// The record was there already, or is not a number.
+    Exists,
+    /// There is no such record.
+    NoRecord,
+    /// Anything else.
+    Other,
+}
+
+impl ErrorNumber {
+    /// Number and message as the original has them.
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::Success => "0: success",
+            Self::Invalid => "2: invalid operation",
+            Self::BadRecord => "6: invalid record header",
+            Self::Sync => "10: sync error",
+            Self::Write => "14: write error",
+            Self::Exists => "21: existing record",
+            Self::NoRecord => "22: no record found",
+            Self::Other => "9999: miscellaneous error",
+        }
+    }
+
+    fn of(error: &Error) -> Self {
+        match error {
+            Error::Damaged { .. } => Self::BadRecord,
+            Error::ReadOnly => Self::Invalid,
+            Error::Failed(_) => Self::Sync,
+            Error::Full(_) | Error::TooLarge { .. } => Self::Write,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// Whether a request may take long and must not hold up the connections that share its thread.
+pub fn is_slow(request: &Request<'_>) -> bool {
+    match request {
+        Request::FwmKeys { .. }
+        | Request::Sync
+        | Request::Optimize { .. }
+        | Request::Vanish
+        | Request::Copy { .. }
+        | Request::Restore { .. } => true,
+        Request::Misc { name, args, .. } => misc::is_slow(name, args.len()),
+        Request::MGet { keys } => keys.len() > 1000,
+        _ => false,
+    }
+}
+
+/// Carries out one request.
+#[inline]
+pub fn execute(node: &Node, session: &mut Session, request: &Request<'_>, reply: &mut impl Reply) {
+    let command = request.command();
+    node.counters.count(session.shard, command);
+    if node.mask != Mask::NONE && node.mask.forbids(bits(command)) {
+        return refuse(node, session, command, reply);
+    }
+    match *request {
+        Request::Get { key } => read::get(node, session, key, reply),
+        Request::Put { key, value } | Request::PutNr { key, value } => {
+            write::put(node, session, key, value, reply);
+        }
+        Request::PutKeep { key, value } => write::put_keep(node, session, key, value, reply),
+        Request::PutCat { key, value } => write::put_cat(node, session, key, value, reply),
+        Request::PutShl { key, value, width } => write::put_shl(node, session, key, value, width, reply),
+        Request::Out { key } => write::out(node, session, key, reply),
+        Request::AddInt { key, num } => write::add_int(node, session, key, num, reply),
+        Request::AddDouble { key, num } => write::add_double(node, session, key, num, reply),
+        Request::MGet { keys } => read::mget(node, session, keys, reply),
+        Request::Vsiz { key } => read::vsiz(node, session, key, reply),
+        Request::IterInit => read::iter_init(node, reply),
+        Request::IterNext => read::iter_next(node, session, reply),
+        Request::FwmKeys { prefix, max } => read::fwm_keys(node, session, prefix, max, reply),
+        Request::Rnum => reply.count(node.store.records()),
+        Request::Size => reply.count(admin::size(node)),
+        Request::Stat => reply.value(stat::text(node, session).as_bytes()),
+        Request::Sync => admin::sync(node, session, reply),
+        Request::Optimize { params } => admin::optimize(node, session, params, reply),
+        Request::Vanish => admin::vanish(node, session, reply),
+        Request::Copy { path } => copy::copy(node, session, path, reply),
+        Request::Restore { path, .. } => admin::restore(path, reply),
+        Request::SetMst { host, port, ts, .. } => admin::set_master(node, host, port, ts, reply),
+        Request::Misc { name, args, .. } => misc::misc(node, session, name, args, reply),
+        // As the original without a script.
+        Request::Ext { .. } => reply.failure(),
+        // The connection answers this one itself.
+        Request::Repl { .. } => reply.failure(),
+    }
+}
+
+/// The mask bits that forbid a command of the binary dialect.
+pub fn bits(command: Command) -> Mask {
+    let own = Mask::of(command);
+    match command.class() {
+        Class::Read => own.union(Mask::ALLORG).union(Mask::ALLREAD),
+        Class::Write => own.union(Mask::ALLORG).union(Mask::ALLWRITE),
+        Class::Manage => own.union(Mask::ALLORG).union(Mask::ALLMANAGE),
+        Class::Script => own.union(Mask::ALLORG),
+        Class::Replication => own,
+    }
+}
+
+/// Answers a masked command as the original does.
+#[cold]
+fn refuse(node: &Node, session: &mut Session, command: Command, reply: &mut impl Reply) {
+    tracing::info!("do_{}: forbidden", command.name());
+    match command {
+        Command::MGet | Command::FwmKeys | Command::Misc => reply.success(),
+        Command::Rnum | Command::Size => reply.count(0),
+        Command::Stat => reply.value(node.counters.text().as_bytes()),
+        Command::Get => {
+            node.counters.miss(session.shard, Miss::Get);
+            reply.failure();
+        }
+        _ => reply.failure(),
+    }
+}
+
+/// Notes an error of the engine: in the log, and for `misc error`.
+#[cold]
+fn note(session: &mut Session, command: Command, error: &Error) {
+    session.last_error = ErrorNumber::of(error);
+    tracing::error!("do_{}: operation failed: {error}", command.name());
+}
+

@@ -1,0 +1,152 @@
+//! Commands that change one record. Each has a half that tells what happened, which `misc` uses too.
+
+use lcnode_protocol::{Command, Reply};
+use lcnode_storage::{Change, Inline, Result};
+
+use super::counters::Miss;
+use super::{ErrorNumber, Node, Session, note};
+
+/// Answers success or failure of a put of any kind.
+#[inline]
+fn answer_put(node: &Node, session: &mut Session, done: bool, reply: &mut impl Reply) {
+    if done {
+        reply.success();
+    } else {
+        node.counters.miss(session.shard, Miss::Put);
+        reply.failure();
+    }
+}
+
+/// Notes what came of a change; says whether it worked.
+#[inline]
+fn changed(session: &mut Session, command: Command, refused: ErrorNumber, result: Result<bool>) -> bool {
+    match result {
+        Ok(true) => {
+            session.wrote = true;
+            true
+        }
+        Ok(false) => {
+            session.last_error = refused;
+            false
+        }
+        Err(error) => {
+            note(session, command, &error);
+            false
+        }
+    }
+}
+
+#[inline]
+pub(super) fn put(node: &Node, session: &mut Session, key: &[u8], value: &[u8], reply: &mut impl Reply) {
+    let done = do_put(node, session, key, value);
+    answer_put(node, session, done, reply);
+}
+
+#[inline]
+pub(super) fn do_put(node: &Node, session: &mut Session, key: &[u8], value: &[u8]) -> bool {
+    let result = node.store.put(key, value).map(|()| true);
+    changed(session, Command::Put, ErrorNumber::Other, result)
+}
+
+pub(super) fn put_keep(node: &Node, session: &mut Session, key: &[u8], value: &[u8], reply: &mut impl Reply) {
+    let done = do_put_keep(node, session, key, value);
+    answer_put(node, session, done, reply);
+}
+
+pub(super) fn do_put_keep(node: &Node, session: &mut Session, key: &[u8], value: &[u8]) -> bool {
+    let result = node.store.update(key, |old| match old {
+        Some(_) => Change::Keep,
+        None => Change::Put { kept: &[], new: value },
+    });
+    changed(session, Command::PutKeep, ErrorNumber::Exists, result)
+}
+
+pub(super) fn put_cat(node: &Node, session: &mut Session, key: &[u8], value: &[u8], reply: &mut impl Reply) {
+    let done = do_put_cat(node, session, key, value);
+    answer_put(node, session, done, reply);
+}
+
+pub(super) fn do_put_cat(node: &Node, session: &mut Session, key: &[u8], value: &[u8]) -> bool {
+    let limit = node.limits.max_value as usize;
+    let result = node.store.update(key, |old| {
+        let kept = old.unwrap_or_default();
+        // What could not be read back in one reply is not stored.
+        if kept.len() + value.len() > limit { Change::Keep } else { Change::Put { kept, new: value } }
+    });
+    changed(session, Command::PutCat, ErrorNumber::Write, result)
+}
+
+pub(super) fn put_shl(
+    node: &Node,
+    session: &mut Session,
+    key: &[u8],
+    value: &[u8],
+    width: u32,
+    reply: &mut impl Reply,
+) {
+    let result = node.store.update(key, |old| match old {
+        // A new record keeps all of its value, whatever the width (observed).
+        None => Change::Put { kept: &[], new: value },
+        Some(old) => {
+            let cut = (old.len() + value.len()).saturating_sub(width as usize);
+            let kept = &old[cut.min(old.len())..];
+            Change::Put { kept, new: &value[cut.saturating_sub(old.len())..] }
+        }
+    });
+    let done = changed(session, Command::PutShl, ErrorNumber::Write, result);
+    answer_put(node, session, done, reply);
+}
+
+pub(super) fn out(node: &Node, session: &mut Session, key: &[u8], reply: &mut impl Reply) {
+    if do_out(node, session, key) {
+        reply.success();
+    } else {
+        node.counters.miss(session.shard, Miss::Out);
+        reply.failure();
+    }
+}
+
+pub(super) fn do_out(node: &Node, session: &mut Session, key: &[u8]) -> bool {
+    let result = node.store.delete(key);
+    changed(session, Command::Out, ErrorNumber::NoRecord, result)
+}
+
+pub(super) fn add_int(node: &Node, session: &mut Session, key: &[u8], num: i32, reply: &mut impl Reply) {
+    let mut sum = None;
+    let result = node.store.update(key, |old| {
+        let old = match old.map(<[u8; 4]>::try_from) {
+            None => 0,
+            Some(Ok(bytes)) => i32::from_le_bytes(bytes),
+            Some(Err(_)) => return Change::Keep,
+        };
+        let new = old.wrapping_add(num);
+        sum = Some(new);
+        Change::PutInline(Inline::new(&new.to_le_bytes()))
+    });
+    let done = changed(session, Command::AddInt, ErrorNumber::Exists, result);
+    match sum {
+        // The original takes this sum for its error mark: stored, but answered as a failure (observed).
+        Some(sum) if done && sum != i32::MIN => reply.int(sum),
+        _ => reply.failure(),
+    }
+}
+
+pub(super) fn add_double(node: &Node, session: &mut Session, key: &[u8], num: f64, reply: &mut impl Reply) {
+    let mut sum = None;
+    let result = node.store.update(key, |old| {
+        let old = match old.map(<[u8; 8]>::try_from) {
+            None => 0.0,
+            Some(Ok(bytes)) => f64::from_le_bytes(bytes),
+            Some(Err(_)) => return Change::Keep,
+        };
+        let new = old + num;
+        sum = Some(new);
+        Change::PutInline(Inline::new(&new.to_le_bytes()))
+    });
+    let done = changed(session, Command::AddDouble, ErrorNumber::Exists, result);
+    match sum {
+        // As for addint: stored, but answered as a failure (observed).
+        Some(sum) if done && !sum.is_nan() => reply.double(sum),
+        _ => reply.failure(),
+    }
+}

@@ -1,0 +1,355 @@
+//! One connection: bytes in, requests decoded and carried out, replies out.
+//!
+//! What is always true:
+//! - One read and one write a wake-up: all whole requests of a read are carried out, and their replies
+//!   leave together.
+//! - An idle connection holds no buffer: reading and writing go through buffers of the thread, and only
+//!   what is left over, half a request or a reply that the client does not take, is the connection's own.
+//! - Nothing is allocated for bytes that were announced and have not come.
+//! - While replies are not taken, no further request is read.
+
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::{Buf, BytesMut};
+use lcnode_protocol::Request;
+use lcnode_protocol::binary::{Decoder, Encoder, Step};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+
+use crate::dispatch::{self, Node, Session};
+use crate::server::Shared;
+use crate::server::budget::Share;
+
+/// Bytes read at once.
+const READ: usize = 64 << 10;
+/// When this many bytes of replies are waiting, they are sent before more requests are carried out.
+const FLUSH: usize = 256 << 10;
+/// A buffer of replies that has grown past this is given back.
+const KEEP: usize = 1 << 20;
+/// A connection keeps a buffer of this size for half requests; larger ones are given back.
+const KEEP_REST: usize = 4 << 10;
+/// How long a closing connection waits for the client to take the last replies.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// The buffers of a thread. They hold nothing while a connection waits.
+struct Scratch {
+    input: Box<[u8]>,
+    output: Vec<u8>,
+}
+
+thread_local! {
+    static SCRATCH: RefCell<Scratch> =
+        RefCell::new(Scratch { input: vec![0; READ].into_boxed_slice(), output: Vec::with_capacity(KEEP_REST) });
+}
+
+/// What is to be done once the replies have been sent.
+enum Next {
+    /// Wait for more bytes.
+    Read,
+    /// Carry out the requests that are there already.
+    Execute,
+    /// Carry out this request where it holds nobody up, then those behind it.
+    Slow(Vec<u8>),
+    /// Close.
+    Close,
+}
+
+/// Where requests come from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Source {
+    /// The socket.
+    Socket,
+    /// What was left over.
+    Rest,
+}
+
+/// Everything about a connection but its socket.
+struct State {
+    shared: Arc<Shared>,
+    decoder: Decoder,
+    session: Session,
+    /// The beginning of a request whose rest has not come, or requests not yet carried out.
+    rest: BytesMut,
+    /// Bytes that `rest` must have before it is worth another look.
+    needed: usize,
+    /// Replies that wait for the client, or for the disk.
+    pending: Vec<u8>,
+    peer: String,
+}
+
+/// Serves a connection until it ends.
+pub(crate) async fn serve<S>(mut stream: S, shared: Arc<Shared>, peer: String, shard: usize, descriptor: i32)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    tracing::debug!("connected: {peer}");
+    let mut state = State {
+        decoder: Decoder::new(shared.node.limits),
+        session: Session { shard, descriptor, ..Session::default() },
+        rest: BytesMut::new(),
+        needed: 0,
+        pending: Vec::new(),
+        peer,
+        shared,
+    };
+    match run(&mut stream, &mut state).await {
+        Ok(()) => linger(&mut stream).await,
+        Err(error) => tracing::info!("{}: closed: {error}", state.peer),
+    }
+    tracing::debug!("connection finished: {}", state.peer);
+}
+
+async fn run<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S, state: &mut State) -> io::Result<()> {
+    let shared = Arc::clone(&state.shared);
+    let mut share = Share::of(&shared.budget);
+    let mut source = Source::Socket;
+    loop {
+        let next = poll_fn(|context| state.poll_requests(stream, source, context)).await?;
+        if !state.pending.is_empty() {
+            state.check_budget(&mut share)?;
+            state.wait_until_durable().await?;
+            state.send(stream).await?;
+        }
+        source = match next {
+            Next::Close => return Ok(()),
+            Next::Execute => Source::Rest,
+            Next::Slow(request) => {
+                state.execute_slowly(request).await?;
+                Source::Rest
+            }
+            Next::Read if state.rest.is_empty() => Source::Socket,
+            Next::Read => {
+                if !state.read_rest(stream, &mut share).await? {
+                    return Ok(());
+                }
+                Source::Rest
+            }
+        };
+        state.check_budget(&mut share)?;
+    }
+}
+
+/// Closes so that the client gets the last replies: what it still sends is read and thrown away, since
+/// a socket closed over unread bytes is reset, and a reset overtakes replies.
+async fn linger<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S) {
+    let drained = tokio::time::timeout(LINGER, async {
+        stream.shutdown().await?;
+        let mut left = READ;
+        let mut sink = [0; 4096];
+        while left > 0 {
+            match stream.read(&mut sink).await? {
+                0 => break,
+                read => left = left.saturating_sub(read),
+            }
+        }
+        Ok::<(), io::Error>(())
+    });
+    // The connection is over either way.
+    let _ = drained.await;
+}
+
+fn refused(why: String) -> io::Error {
+    io::Error::other(why)
+}
+
+impl State {
+    /// Reads once (or takes what was left over), carries out all whole requests, and writes their
+    /// replies once. Ready when something was read.
+    fn poll_requests<S: AsyncRead + AsyncWrite + Unpin>(
+        &mut self,
+        stream: &mut S,
+        source: Source,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<Next>> {
+        SCRATCH.with_borrow_mut(|Scratch { input, output }| {
+            let next = match source {
+                Source::Socket => {
+                    let mut buffer = ReadBuf::new(input);
+                    ready!(Pin::new(&mut *stream).poll_read(context, &mut buffer))?;
+                    let input = buffer.filled();
+                    if input.is_empty() {
+                        return Poll::Ready(Ok(Next::Close));
+                    }
+                    let (used, next) = self.execute(input, output);
+                    self.rest.extend_from_slice(&input[used..]);
+                    next
+                }
+                Source::Rest => {
+                    let rest = std::mem::take(&mut self.rest);
+                    let (used, next) = self.execute(&rest, output);
+                    self.keep(rest, used);
+                    next
+                }
+            };
+            if !output.is_empty() {
+                self.write_once(stream, output, context)?;
+            }
+            Poll::Ready(Ok(next))
+        })
+    }
+
+    /// Keeps what was not used of the left-over bytes.
+    fn keep(&mut self, mut rest: BytesMut, used: usize) {
+        rest.advance(used);
+        if !rest.is_empty() || rest.capacity() <= KEEP_REST {
+            self.rest = rest;
+        }
+    }
+
+    /// Writes what the socket takes at once; the rest waits in `pending`.
+    #[inline]
+    fn write_once<S: AsyncWrite + Unpin>(
+        &mut self,
+        stream: &mut S,
+        output: &mut Vec<u8>,
+        context: &mut Context<'_>,
+    ) -> io::Result<()> {
+        let must_wait = self.session.wrote && self.shared.node.acknowledges_durable;
+        let written = match self.pending.is_empty() && !must_wait {
+            true => match Pin::new(stream).poll_write(context, output) {
+                Poll::Ready(written) => written?,
+                Poll::Pending => 0,
+            },
+            false => 0,
+        };
+        self.pending.extend_from_slice(&output[written..]);
+        output.clear();
+        if output.capacity() > KEEP {
+            *output = Vec::new();
+        }
+        Ok(())
+    }
+
+    /// Carries out the requests at the start of `input`; returns the bytes used and what comes next.
+    #[inline]
+    fn execute(&mut self, input: &[u8], output: &mut Vec<u8>) -> (usize, Next) {
+        let mut used = 0;
+        loop {
+            let request = match self.decoder.decode(&input[used..]) {
+                Ok(Step::Request { request, used: len }) => {
+                    used += len;
+                    if dispatch::is_slow(&request) {
+                        return (used, Next::Slow(input[used - len..used].to_vec()));
+                    }
+                    request
+                }
+                Ok(Step::Incomplete { at_least }) => {
+                    self.needed = at_least;
+                    return (used, Next::Read);
+                }
+                Err(reject) => {
+                    if let Some(command) = reject.command {
+                        self.shared.node.counters.count(self.session.shard, command);
+                    }
+                    tracing::info!("{}: {reject}", self.peer);
+                    return (input.len(), Next::Close);
+                }
+            };
+            if let Request::Repl { ts, sid } = request {
+                answer_repl(&self.shared.node, self.session.shard, ts, sid, output);
+                return (input.len(), Next::Close);
+            }
+            let mut encoder = Encoder::new(output, request.command());
+            dispatch::execute(&self.shared.node, &mut self.session, &request, &mut encoder);
+            if output.len() >= FLUSH {
+                return (used, Next::Execute);
+            }
+            if used == input.len() {
+                self.needed = 0;
+                return (used, Next::Read);
+            }
+        }
+    }
+
+    /// Carries out a request that may take long on a thread where it holds nobody up.
+    async fn execute_slowly(&mut self, request: Vec<u8>) -> io::Result<()> {
+        let node = Arc::clone(&self.shared.node);
+        let mut session = self.session;
+        let slow = tokio::task::spawn_blocking(move || {
+            let mut output = Vec::new();
+            if let Ok(Step::Request { request, .. }) = Decoder::new(node.limits).decode(&request) {
+                let mut encoder = Encoder::new(&mut output, request.command());
+                dispatch::execute(&node, &mut session, &request, &mut encoder);
+            }
+            (output, session)
+        });
+        let (output, session) = slow.await.map_err(|error| refused(format!("a command failed: {error}")))?;
+        self.session = session;
+        self.pending = output;
+        Ok(())
+    }
+
+    /// Reads until the half request is whole, or more of it must be looked at. False at the end of
+    /// the stream: a half request has no effect.
+    async fn read_rest<S: AsyncRead + Unpin>(&mut self, stream: &mut S, share: &mut Share<'_>) -> io::Result<bool> {
+        if self.needed as u64 > self.shared.budget.limit() {
+            return Err(refused(format!("a request of {} bytes is over --max-buffered", self.needed)));
+        }
+        while self.rest.len() < self.needed {
+            // At most twice what has come is set aside for what has not.
+            let missing = self.needed - self.rest.len();
+            self.rest.reserve(missing.min(self.rest.len().max(READ)));
+            self.check_budget(share)?;
+            let read = stream.read_buf(&mut self.rest);
+            let read = match self.shared.timeout {
+                None => read.await?,
+                Some(limit) => tokio::time::timeout(limit, read)
+                    .await
+                    .map_err(|_| refused(format!("the rest of a request did not come within {limit:?}")))??,
+            };
+            if read == 0 {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn check_budget(&self, share: &mut Share<'_>) -> io::Result<()> {
+        match share.set(self.rest.capacity() + self.pending.len()) {
+            true => Ok(()),
+            false => Err(refused("all connections together hold more than --max-buffered".to_owned())),
+        }
+    }
+
+    /// Under `--sync always`, waits until what was changed is durable: only then may it be acknowledged.
+    async fn wait_until_durable(&mut self) -> io::Result<()> {
+        if std::mem::take(&mut self.session.wrote) && self.shared.node.acknowledges_durable {
+            let store = &self.shared.node.store;
+            let end = store.end();
+            poll_fn(|context| store.poll_durable(end, context)).await.map_err(io::Error::other)?;
+        }
+        Ok(())
+    }
+
+    /// Sends the replies that wait.
+    async fn send<S: AsyncWrite + Unpin>(&mut self, stream: &mut S) -> io::Result<()> {
+        let sent = stream.write_all(&self.pending);
+        match self.shared.timeout {
+            None => sent.await?,
+            Some(limit) => tokio::time::timeout(limit, sent)
+                .await
+                .map_err(|_| refused(format!("a reply was not taken within {limit:?}")))??,
+        }
+        self.pending = Vec::new();
+        Ok(())
+    }
+}
+
+/// Answers `repl` as an original without an update log: its own id, and the end.
+fn answer_repl(node: &Node, shard: usize, ts: u64, sid: u32, output: &mut Vec<u8>) {
+    let command = lcnode_protocol::Command::Repl;
+    node.counters.count(shard, command);
+    if node.mask.forbids(dispatch::bits(command)) {
+        tracing::info!("do_repl: forbidden");
+    } else if sid == u32::from(node.server_id) {
+        tracing::info!("do_repl: rejected circular replication");
+    } else {
+        tracing::error!("do_repl: server {sid} asks for changes since {ts}: replication is not built yet");
+        output.extend_from_slice(&u32::from(node.server_id).to_be_bytes());
+    }
+}

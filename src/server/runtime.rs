@@ -1,0 +1,75 @@
+//! Threads with an event loop each. A connection stays on the thread it was given to.
+
+use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::runtime::{Builder, Handle};
+use tokio::sync::oneshot;
+
+/// How long a slow command may go on after the stop.
+const STOP: Duration = Duration::from_secs(10);
+
+/// The event-loop threads.
+#[derive(Debug)]
+pub(crate) struct Workers {
+    workers: Vec<Worker>,
+    next: AtomicUsize,
+}
+
+#[derive(Debug)]
+struct Worker {
+    handle: Handle,
+    stop: oneshot::Sender<()>,
+    thread: JoinHandle<()>,
+}
+
+impl Workers {
+    /// Starts `threads` of them.
+    pub(crate) fn start(threads: usize) -> io::Result<Self> {
+        let workers = (0..threads.max(1)).map(Worker::start).collect::<io::Result<_>>()?;
+        Ok(Self { workers, next: AtomicUsize::new(0) })
+    }
+
+    /// The thread for the next connection, and its number.
+    pub(crate) fn next(&self) -> (usize, &Handle) {
+        let number = self.next.fetch_add(1, Ordering::Relaxed) % self.workers.len();
+        (number, &self.workers[number].handle)
+    }
+
+    /// Ends all threads; connections are dropped where they wait.
+    pub(crate) fn stop(self) {
+        let threads: Vec<JoinHandle<()>> = self
+            .workers
+            .into_iter()
+            .map(|worker| {
+                // A thread that has ended already needs no telling.
+                let _ = worker.stop.send(());
+                worker.thread
+            })
+            .collect();
+        for thread in threads {
+            // A thread that panicked has said so.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Worker {
+    fn start(number: usize) -> io::Result<Self> {
+        let runtime = Builder::new_current_thread()
+            .enable_all()
+            .max_blocking_threads(16)
+            .thread_name(format!("slow-{number}"))
+            .build()?;
+        let handle = runtime.handle().clone();
+        let (stop, stopped) = oneshot::channel();
+        let thread = std::thread::Builder::new().name(format!("serve-{number}")).spawn(move || {
+            // Ends when told to, or when nobody can tell it any more.
+            let _ = runtime.block_on(stopped);
+            runtime.shutdown_timeout(STOP);
+        })?;
+        Ok(Self { handle, stop, thread })
+    }
+}
