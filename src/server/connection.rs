@@ -326,14 +326,17 @@ impl State {
         Ok(())
     }
 
-    /// Sends the replies that wait.
+    /// Sends the replies that wait, as fast as the client takes them.
     async fn send<S: AsyncWrite + Unpin>(&mut self, stream: &mut S) -> io::Result<()> {
-        let sent = stream.write_all(&self.pending);
-        match self.shared.timeout {
-            None => sent.await?,
-            Some(limit) => tokio::time::timeout(limit, sent)
-                .await
-                .map_err(|_| refused(format!("a reply was not taken within {limit:?}")))??,
+        let mut sent = 0;
+        while sent < self.pending.len() {
+            let write = stream.write(&self.pending[sent..]);
+            sent += match self.shared.timeout {
+                None => write.await?,
+                Some(limit) => tokio::time::timeout(limit, write)
+                    .await
+                    .map_err(|_| refused(format!("a reply was not taken within {limit:?}")))??,
+            };
         }
         self.pending = Vec::new();
         Ok(())
