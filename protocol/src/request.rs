@@ -163,7 +163,26 @@ pub enum Request<'a> {
     },
 }
 
-impl Request<'_> {
+impl<'a> Request<'a> {
+    /// The key of a command about one record.
+    #[inline]
+    #[must_use]
+    pub fn key(&self) -> Option<&'a [u8]> {
+        match *self {
+            Self::Put { key, .. }
+            | Self::PutKeep { key, .. }
+            | Self::PutCat { key, .. }
+            | Self::PutShl { key, .. }
+            | Self::PutNr { key, .. }
+            | Self::Out { key }
+            | Self::Get { key }
+            | Self::Vsiz { key }
+            | Self::AddInt { key, .. }
+            | Self::AddDouble { key, .. } => Some(key),
+            _ => None,
+        }
+    }
+
     /// The command that this request is of.
     #[inline]
     #[must_use]

@@ -16,9 +16,10 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use arrayvec::ArrayVec;
 use bytes::{Buf, BytesMut};
 use lcnode_protocol::Request;
-use lcnode_protocol::binary::{Decoder, Encoder, Step};
+use lcnode_protocol::binary::{Decoder, Encoder, Reject, Step};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 
 use crate::dispatch::{self, Node, Session};
@@ -66,6 +67,23 @@ enum Source {
     Socket,
     /// What was left over.
     Rest,
+}
+
+/// Requests that are worked on together, each with its bytes.
+type Batch<'a> = ArrayVec<(Request<'a>, usize), 32>;
+
+/// Why a batch ends.
+enum End {
+    /// It has as many requests as it can have.
+    Full,
+    /// The next request is not all there.
+    Incomplete { at_least: usize },
+    /// The next request may take long.
+    Slow { len: usize },
+    /// What comes next is no request.
+    Reject(Reject),
+    /// The next request asks for changes from now on.
+    Repl { ts: u64, sid: u32 },
 }
 
 /// Everything about a connection but its socket.
@@ -226,44 +244,69 @@ impl State {
     }
 
     /// Carries out the requests at the start of `input`; returns the bytes used and what comes next.
+    ///
+    /// Works in passes over batches: decode all, have their records fetched from memory all at once,
+    /// then carry them out. So the requests of a pipeline wait for memory together and not in turn.
     #[inline]
     fn execute(&mut self, input: &[u8], output: &mut Vec<u8>) -> (usize, Next) {
         let mut used = 0;
         loop {
-            let request = match self.decoder.decode(&input[used..]) {
-                Ok(Step::Request { request, used: len }) => {
-                    used += len;
-                    if dispatch::is_slow(&request) {
-                        return (used, Next::Slow(input[used - len..used].to_vec()));
-                    }
-                    request
+            let mut batch = Batch::new();
+            let end = self.decode(&input[used..], &mut batch);
+            if batch.len() > 1 {
+                self.shared.node.store.prefetch(batch.iter().filter_map(|(request, _)| request.key()));
+            }
+            for (request, len) in &batch {
+                let mut encoder = Encoder::new(output, request.command());
+                dispatch::execute(&self.shared.node, &mut self.session, request, &mut encoder);
+                used += len;
+                if output.len() >= FLUSH {
+                    // What follows is decoded anew once the replies are out.
+                    self.decoder = Decoder::new(self.shared.node.limits);
+                    return (used, Next::Execute);
                 }
-                Ok(Step::Incomplete { at_least }) => {
+            }
+            match end {
+                End::Full => {}
+                End::Incomplete { at_least } => {
                     self.needed = at_least;
                     return (used, Next::Read);
                 }
-                Err(reject) => {
+                End::Slow { len } => return (used + len, Next::Slow(input[used..used + len].to_vec())),
+                End::Reject(reject) => {
                     if let Some(command) = reject.command {
                         self.shared.node.counters.count(self.session.shard, command);
                     }
                     tracing::info!("{}: {reject}", self.peer);
                     return (input.len(), Next::Close);
                 }
-            };
-            if let Request::Repl { ts, sid } = request {
-                answer_repl(&self.shared.node, self.session.shard, ts, sid, output);
-                return (input.len(), Next::Close);
-            }
-            let mut encoder = Encoder::new(output, request.command());
-            dispatch::execute(&self.shared.node, &mut self.session, &request, &mut encoder);
-            if output.len() >= FLUSH {
-                return (used, Next::Execute);
-            }
-            if used == input.len() {
-                self.needed = 0;
-                return (used, Next::Read);
+                End::Repl { ts, sid } => {
+                    answer_repl(&self.shared.node, self.session.shard, ts, sid, output);
+                    return (input.len(), Next::Close);
+                }
             }
         }
+    }
+
+    /// Decodes requests until the batch is full or something comes that cannot be part of it.
+    #[inline]
+    fn decode<'a>(&mut self, input: &'a [u8], batch: &mut Batch<'a>) -> End {
+        let mut used = 0;
+        while !batch.is_full() {
+            match self.decoder.decode(&input[used..]) {
+                Ok(Step::Request { request: Request::Repl { ts, sid }, .. }) => return End::Repl { ts, sid },
+                Ok(Step::Request { request, used: len }) if dispatch::is_slow(&request) => {
+                    return End::Slow { len };
+                }
+                Ok(Step::Request { request, used: len }) => {
+                    batch.push((request, len));
+                    used += len;
+                }
+                Ok(Step::Incomplete { at_least }) => return End::Incomplete { at_least },
+                Err(reject) => return End::Reject(reject),
+            }
+        }
+        End::Full
     }
 
     /// Carries out a request that may take long on a thread where it holds nobody up.
