@@ -128,6 +128,7 @@ fn open(config: &Config) -> Result<Store, lcnode_storage::Error> {
             config::SyncMode::Every(interval) => lcnode_storage::SyncMode::Every(interval),
             config::SyncMode::Never => lcnode_storage::SyncMode::Never,
         },
+        segment_size: config.segment_size,
         buckets: spec.bnum.unwrap_or(defaults.buckets),
         origin: config.server_id,
         read_only: !spec.mode.write,

@@ -37,10 +37,11 @@ pub(super) struct Args {
     #[arg(long, value_name = "N", help_heading = "Listening", default_value_t = 1978,
           value_parser = value_parser!(i32).range(..=65_535))]
     pub(super) port: i32,
-    /// Worker threads, 1 to 4096
-    #[arg(long, value_name = "N", help_heading = "Listening", default_value_t = 8,
+    /// Event-loop threads, 1 to 4096; never more than there are cores. One serves some 200,000 requests
+    /// a second, and thousands of connections [default: half the cores, 8 at most]
+    #[arg(long, value_name = "N", help_heading = "Listening",
           value_parser = value_parser!(u32).range(1..=4096))]
-    pub(super) thnum: u32,
+    pub(super) thnum: Option<u32>,
     /// Seconds that a started request or an unread reply may take, such as 5 or 0.5; 0: no limit.
     /// Idle connections are never closed
     #[arg(long, value_name = "SECONDS", help_heading = "Listening", default_value = "0", value_parser = seconds)]
@@ -50,6 +51,10 @@ pub(super) struct Args {
     /// or when the system likes. What a killed process acknowledged is safe in each case
     #[arg(long, value_name = "always|MILLISECONDS|never", help_heading = "Storage", default_value = "100")]
     pub(super) sync: SyncMode,
+    /// Bytes of a file of the log, 64k to 256m; two are allocated ahead. A record that is larger gets a
+    /// file of its own
+    #[arg(long, value_name = "SIZE", help_heading = "Storage", default_value = "64m", value_parser = segment_size)]
+    pub(super) segment_size: usize,
     /// Directory the copy command may write into; without it copy is refused [default: none]
     #[arg(long, value_name = "DIR", help_heading = "Storage")]
     pub(super) backup_dir: Option<PathBuf>,
@@ -164,6 +169,11 @@ impl Args {
 fn field_size(text: &str) -> Result<u32, size::SizeError> {
     let bytes = size::parse_within(text, 1, MAX_FIELD)?;
     u32::try_from(bytes).map_err(|_| size::SizeError::OutOfRange { least: 1, most: MAX_FIELD })
+}
+
+/// Reads the size of a segment of the log.
+fn segment_size(text: &str) -> Result<usize, size::SizeError> {
+    size::parse_within(text, 64 << 10, 256 << 20).map(|bytes| bytes as usize)
 }
 
 /// Reads a time of 0 to a year in seconds.

@@ -49,8 +49,10 @@ pub struct Config {
     pub identity: Identity,
     /// Where to listen.
     pub listen: Listen,
-    /// Worker threads, 1 to 4096; default 8.
+    /// Event-loop threads, from 1 to the number of cores; default half of them, 8 at most.
     pub threads: usize,
+    /// Bytes of a file of the log, 64 KiB to 256 MiB; default 64 MiB.
+    pub segment_size: usize,
     /// How long a started request may take to arrive, or a reply to be read; `None` (default) is no limit.
     pub timeout: Option<Duration>,
     /// The database to serve.
@@ -120,6 +122,13 @@ pub enum Verbosity {
     Info,
     /// ERROR only (`-le`).
     Error,
+}
+
+/// How many event loops to run when asked for `asked`. More than cores only take turns; and by default half of
+/// the cores are left to clients on the same machine and to the threads that sync and compact.
+fn event_loops(asked: Option<u32>) -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    asked.map_or((cores / 2).clamp(1, 8), |asked| (asked as usize).min(cores))
 }
 
 /// The capacities that the parameters of `optimize` name for a database in memory: records and bytes, each
@@ -196,7 +205,8 @@ impl Config {
         Ok(Self {
             identity,
             listen,
-            threads: args.thnum as usize,
+            threads: event_loops(args.thnum),
+            segment_size: args.segment_size,
             timeout: (!args.tout.is_zero()).then_some(args.tout),
             database,
             sync: args.sync,

@@ -1,3 +1,4 @@
+use super::database::Mode;
 use super::*;
 
 fn parse(line: &str) -> Result<Config, ConfigError> {
@@ -24,7 +25,8 @@ fn defaults() {
     let expected = Config {
         identity: Identity::Lcnode,
         listen: Listen::Tcp { host: None, port: 1978 },
-        threads: 8,
+        threads: event_loops(None),
+        segment_size: 64 << 20,
         timeout: None,
         database: DatabaseSpec {
             kind: DatabaseKind::Directory(database),
@@ -74,7 +76,7 @@ fn the_line_of_lightclouds_manager_starts_as_ttserver() {
                 -tout 5 /d/data/1.tch#bnum=1000000#fpow=13#opts=ld";
     let config = config(line);
     assert_eq!(config.listen, Listen::Tcp { host: Some("127.0.0.1".to_owned()), port: 41201 });
-    assert_eq!((config.threads, config.timeout), (6, Some(Duration::from_secs(5))));
+    assert_eq!((config.threads, config.timeout), (event_loops(Some(6)), Some(Duration::from_secs(5))));
     assert_eq!((config.daemon, config.verbosity, config.server_id), (true, Verbosity::Error, 1));
     assert_eq!(config.pid_file, Some(PathBuf::from("/d/lookup1_A.pid")));
     assert_eq!(config.log_target, LogTarget::Discard);
@@ -221,9 +223,10 @@ fn the_help_names_every_option_and_default() {
     for (option, default) in [
         ("--host <NAME|PATH>", "[default: all addresses]"),
         ("--port <N>", "[default: 1978]"),
-        ("--thnum <N>", "[default: 8]"),
+        ("--thnum <N>", "[default: half the cores, 8 at most]"),
         ("--tout <SECONDS>", "[default: 0]"),
         ("--sync <always|MILLISECONDS|never>", "[default: 100]"),
+        ("--segment-size <SIZE>", "[default: 64m]"),
         ("--backup-dir <DIR>", "[default: none]"),
         ("--max-value <SIZE>", "[default: 256m]"),
         ("--max-key <SIZE>", "[default: 256m]"),

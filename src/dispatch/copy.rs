@@ -26,7 +26,12 @@ pub(super) fn copy(node: &Node, session: &mut Session, path: &[u8], reply: &mut 
     }
     match node.store.copy_to(&target) {
         Ok(position) => {
-            tracing::info!("copied to {} as of log {}:{}", target.display(), position.segment, position.offset);
+            tracing::info!(
+                "copied to {} as of log {}:{}",
+                target.display(),
+                position.segment,
+                position.offset
+            );
             reply.success();
         }
         Err(error) => {
@@ -56,9 +61,8 @@ fn target(backup_dir: Option<&Path>, path: &Path) -> Result<PathBuf, String> {
     let target = backup_dir.join(inside);
     // A link inside the directory may lead out of it.
     let parent = target.parent().unwrap_or(backup_dir);
-    let resolve = |path: &Path| {
-        path.canonicalize().map_err(|error| format!("cannot use {}: {error}", path.display()))
-    };
+    let resolve =
+        |path: &Path| path.canonicalize().map_err(|error| format!("cannot use {}: {error}", path.display()));
     if !resolve(parent)?.starts_with(resolve(backup_dir)?) {
         return Err(format!("{} leads out of {}", path.display(), backup_dir.display()));
     }
@@ -77,7 +81,8 @@ mod tests {
         assert_eq!(inside("a.tch"), Ok(backups.join("a.tch")));
         assert_eq!(inside(backups.join("b.tch").to_str().unwrap()), Ok(backups.join("b.tch")));
         std::os::unix::fs::symlink("/", backups.join("out")).unwrap();
-        for outside in ["", "/etc/a.tch", "../a.tch", "x/../../a.tch", ".", "out/a.tch", "@sh", "none/a.tch"] {
+        for outside in ["", "/etc/a.tch", "../a.tch", "x/../../a.tch", ".", "out/a.tch", "@sh", "none/a.tch"]
+        {
             assert!(inside(outside).is_err(), "{outside}");
         }
         assert!(target(None, Path::new("a.tch")).is_err());

@@ -69,13 +69,7 @@ pub(super) fn is_slow(name: &[u8], args: usize) -> bool {
     args > 1000 || matches!(Function::of(name), Some(Regex | Sync | Optimize | Vanish | Defrag))
 }
 
-pub(super) fn misc(
-    node: &Node,
-    session: &mut Session,
-    name: &[u8],
-    args: Items<'_>,
-    reply: &mut impl Reply,
-) {
+pub(super) fn misc(node: &Node, session: &mut Session, name: &[u8], args: Items<'_>, reply: &mut impl Reply) {
     let mut arg = args.iter();
     let (first, second) = (arg.next(), arg.next());
     let done = |done: bool, reply: &mut dyn Reply| if done { reply.success() } else { reply.failure() };

@@ -216,4 +216,3 @@ fn note(session: &mut Session, command: Command, error: &Error) {
     session.last_error = ErrorNumber::of(error);
     tracing::error!("do_{}: operation failed: {error}", command.name());
 }
-

@@ -6,6 +6,12 @@ use regex::bytes::{Regex, RegexBuilder};
 /// The largest pattern in bytes.
 const MAX_PATTERN: usize = 16 << 10;
 
+/// The character classes of POSIX.
+const CLASSES: [&str; 12] = [
+    "alnum", "alpha", "blank", "cntrl", "digit", "graph", "lower", "print", "punct", "space", "upper",
+    "xdigit",
+];
+
 /// A compiled expression.
 #[derive(Debug)]
 pub(super) struct PosixRegex(Regex);
@@ -17,6 +23,10 @@ pub(super) enum PatternError {
     TooLong,
     #[error("the pattern has a [ without its ]")]
     OpenBracket,
+    #[error("there is no character class {0}")]
+    UnknownClass(String),
+    #[error("the pattern has a ( without its )")]
+    OpenGroup,
     #[error("the pattern ends in a backslash")]
     TrailingBackslash,
     #[error(transparent)]
@@ -49,58 +59,68 @@ impl PosixRegex {
 }
 
 /// The same expression in the crate's syntax. They differ in brackets, where POSIX knows no escapes
-/// and lets `]` come first, and in what a backslash before a letter means: in POSIX, the letter.
+/// and lets `]` come first; in what a backslash before a letter means (in POSIX, the letter); and in a
+/// repetition after a repetition, which in the crate would make it lazy.
 fn translate(pattern: &[u8]) -> Result<String, PatternError> {
-    let mut out = String::with_capacity(pattern.len() * 2);
+    // The items of the group that is being read, and of those around it.
+    let mut groups = vec![vec![]];
     let mut rest = pattern;
     while let [byte, tail @ ..] = rest {
-        rest = match byte {
+        rest = tail;
+        let mut item = String::new();
+        match byte {
             b'\\' => {
                 let [escaped, tail @ ..] = tail else { return Err(PatternError::TrailingBackslash) };
-                literal(*escaped, &mut out);
-                tail
+                literal(*escaped, &mut item);
+                rest = tail;
             }
-            b'[' => bracket(tail, &mut out)?,
-            b'.' | b'*' | b'+' | b'?' | b'(' | b')' | b'|' | b'^' | b'$' | b'{' | b'}' => {
-                out.push(char::from(*byte));
-                // A ? or + after a repetition would make it lazy or possessive; here it repeats again.
-                if matches!(byte, b'*' | b'+' | b'?') && matches!(tail, [b'+' | b'?', ..]) {
-                    let start = group_start(&out);
-                    out.insert_str(start, "(?:");
-                    out.push(')');
+            b'[' => rest = bracket(tail, &mut item)?,
+            b'.' | b'^' | b'$' | b'|' => item.push(char::from(*byte)),
+            b'(' => {
+                groups.push(vec![]);
+                continue;
+            }
+            b')' if groups.len() > 1 => {
+                let inner: Vec<String> = groups.pop().unwrap_or_default();
+                item = format!("(?:{})", inner.concat());
+            }
+            b'*' | b'+' | b'?' | b'{' => {
+                let (repetition, tail) = repetition(*byte, tail);
+                let last = groups.last_mut().and_then(|items| items.last_mut());
+                match last.filter(|last| !repetition.is_empty() && !matches!(last.as_str(), "|" | "^")) {
+                    Some(last) => {
+                        *last = format!("(?:{last}){repetition}");
+                        rest = tail;
+                        continue;
+                    }
+                    // Nothing to repeat, or not a count: the byte itself.
+                    None => literal(*byte, &mut item),
                 }
-                tail
             }
-            _ => {
-                literal(*byte, &mut out);
-                tail
-            }
-        };
+            _ => literal(*byte, &mut item),
+        }
+        if let Some(items) = groups.last_mut() {
+            items.push(item);
+        }
     }
-    Ok(out)
+    match groups.len() {
+        1 => Ok(groups.concat().concat()),
+        _ => Err(PatternError::OpenGroup),
+    }
 }
 
-/// Where the last item of a translated expression begins.
-fn group_start(out: &str) -> usize {
-    let bytes = out.as_bytes();
-    let end = bytes.len() - 1;
-    match bytes[..end].last() {
-        Some(b')') => {
-            let mut depth = 0;
-            bytes[..end]
-                .iter()
-                .enumerate()
-                .rev()
-                .find(|(_, byte)| {
-                    depth += i32::from(**byte == b')') - i32::from(**byte == b'(');
-                    depth == 0
-                })
-                .map_or(0, |(at, _)| at)
-        }
-        Some(b']') => out[..end].rfind('[').unwrap_or(0),
-        // Literals are always four characters: \xHH.
-        Some(byte) if byte.is_ascii_hexdigit() => end.saturating_sub(4),
-        _ => end.saturating_sub(1),
+/// A repetition that begins with `byte`, and what follows it; empty where it is none.
+fn repetition(byte: u8, tail: &[u8]) -> (String, &[u8]) {
+    if byte != b'{' {
+        return (char::from(byte).to_string(), tail);
+    }
+    let end = tail.iter().position(|&byte| byte == b'}').unwrap_or(0);
+    let counts = &tail[..end];
+    let is_count = counts.first().is_some_and(u8::is_ascii_digit)
+        && counts.iter().all(|byte| byte.is_ascii_digit() || *byte == b',');
+    match is_count {
+        true => (format!("{{{}}}", String::from_utf8_lossy(counts)), &tail[end + 1..]),
+        false => (String::new(), tail),
     }
 }
 
@@ -126,7 +146,11 @@ fn bracket<'a>(mut rest: &'a [u8], out: &mut String) -> Result<&'a [u8], Pattern
             }
             [b'[', b':', tail @ ..] => {
                 let end = tail.windows(2).position(|two| two == b":]").ok_or(PatternError::OpenBracket)?;
-                out.push_str(&format!("[:{}:]", String::from_utf8_lossy(&tail[..end])));
+                let class = String::from_utf8_lossy(&tail[..end]);
+                if !CLASSES.contains(&&*class) {
+                    return Err(PatternError::UnknownClass(class.into_owned()));
+                }
+                out.push_str(&format!("[:{class}:]"));
                 &tail[end + 2..]
             }
             [b'-', tail @ ..] if !first && !matches!(tail, [b']', ..]) => {
@@ -169,6 +193,11 @@ mod tests {
             ("a+?b", "b", true),
             ("(ab)*+c", "ababc", true),
             ("x{2,3}y", "xxy", true),
+            ("x{2}?y", "y", true),
+            ("a|b+", "cb", true),
+            ("(a|b)c", "bc", true),
+            ("a{b", "a{b", true),
+            ("a)", "a)", true),
             ("caf\u{e9}", "caf\u{e9}", true),
         ] {
             let regex = PosixRegex::new(pattern.as_bytes()).unwrap();

@@ -4,6 +4,7 @@ use std::path::Path;
 use jiff::Timestamp;
 use jiff::tz::{Offset, TimeZone};
 
+use super::line::MAX_LINE;
 use super::*;
 use crate::system;
 

@@ -82,12 +82,6 @@ pub fn detach_if_asked(config: &Config) -> Result<Role, DaemonError> {
 }
 
 impl Ready {
-    /// Whether this process runs in the background.
-    #[must_use]
-    pub fn is_detached(&self) -> bool {
-        self.detached
-    }
-
     /// Tells the launcher, if there is one, that the node serves, and lets go of the terminal.
     ///
     /// Call it when the listening socket is open. Errors: `/dev/null` cannot be opened or put in place;

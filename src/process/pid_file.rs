@@ -120,12 +120,6 @@ impl PidFile {
             return Ok(Self { path: path.to_owned() });
         }
     }
-
-    /// The file.
-    #[must_use]
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
 }
 
 impl Drop for PidFile {

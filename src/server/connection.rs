@@ -329,7 +329,11 @@ impl State {
 
     /// Reads until the half request is whole, or more of it must be looked at. False at the end of
     /// the stream: a half request has no effect.
-    async fn read_rest<S: AsyncRead + Unpin>(&mut self, stream: &mut S, share: &mut Share<'_>) -> io::Result<bool> {
+    async fn read_rest<S: AsyncRead + Unpin>(
+        &mut self,
+        stream: &mut S,
+        share: &mut Share<'_>,
+    ) -> io::Result<bool> {
         if self.needed as u64 > self.shared.budget.limit() {
             return Err(refused(format!("a request of {} bytes is over --max-buffered", self.needed)));
         }

@@ -49,7 +49,9 @@ pub enum BindError {
         source: io::Error,
     },
     /// The address cannot be had.
-    #[error("cannot listen on {address}: {source}; is another server running there? -port N takes another port")]
+    #[error(
+        "cannot listen on {address}: {source}; is another server running there? -port N takes another port"
+    )]
     Bind {
         /// The address or path.
         address: String,
