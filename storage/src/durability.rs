@@ -20,17 +20,23 @@ use crate::medium::Medium;
 pub enum SyncMode {
     /// Before it is acknowledged.
     Always,
-    /// At most this much later.
+    /// At most this much later, but for the time that the sync itself takes. Below a millisecond
+    /// counts as one.
     Every(Duration),
     /// When the system sees fit; only full segments are synced.
     Never,
 }
+
+/// The least time between two syncs that nobody asked for.
+const LEAST_INTERVAL: Duration = Duration::from_millis(1);
 
 /// A segment not yet durable, and how much of it is.
 #[derive(Debug)]
 struct Pending {
     segment: Arc<Segment>,
     synced: usize,
+    /// Sealed, durable and cut to its length: done.
+    cut: bool,
 }
 
 /// The state of durability of one log.
@@ -73,7 +79,7 @@ impl Durability {
 
     /// Takes a segment in that will be written, or still has to be cut.
     pub fn watch(&self, segment: &Arc<Segment>) {
-        self.arrived.lock().push(Pending { segment: Arc::clone(segment), synced: 0 });
+        self.arrived.lock().push(Pending { segment: Arc::clone(segment), synced: 0, cut: false });
     }
 
     /// Everything before this is durable.
@@ -84,22 +90,27 @@ impl Durability {
     /// Makes the log durable up to `end`, which was appended before the call, and cuts sealed
     /// segments to their length.
     pub fn sync(&self, end: Position) -> Result<()> {
-        self.check()?;
         let mut pending = self.pending.lock();
+        // Looked at under the lock: what failed for another caller is not tried again here.
+        self.check()?;
         pending.append(&mut self.arrived.lock());
-        let result = pending.iter_mut().try_for_each(|one| {
+        let result: std::io::Result<()> = pending.iter_mut().try_for_each(|one| {
             // Looked at before the length: what is sealed has its last length.
             let sealed = one.segment.is_sealed();
             let region = one.segment.region();
             let written = region.written();
             self.medium.sync(region, one.synced, written)?;
             one.synced = written;
-            if sealed { self.medium.cut(region, written) } else { Ok(()) }
+            if sealed {
+                self.medium.cut(region, written)?;
+                one.cut = true;
+            }
+            Ok(())
         });
         if let Err(error) = result {
             return Err(self.fail(format!("sync of the log failed: {error}")));
         }
-        pending.retain(|one| !one.segment.is_sealed() || one.synced < one.segment.region().written());
+        pending.retain(|one| !one.cut);
         self.durable.fetch_max(end.to_word(), Ordering::AcqRel);
         drop(pending);
         self.wake_waiters();
@@ -129,17 +140,17 @@ impl Durability {
         let failed = self.failed.load(Ordering::Acquire);
         let durable = self.durable();
         let mut waiters = self.waiters.lock();
-        waiters.tasks.retain(|(position, waker)| {
-            let done = failed || *position <= durable;
-            if done {
-                waker.wake_by_ref();
-            }
-            !done
-        });
+        let done: Vec<_> =
+            waiters.tasks.extract_if(.., |(position, _)| failed || *position <= durable).collect();
         // Whoever came while the sync ran needs another one.
         if !waiters.tasks.is_empty() {
             waiters.asked = true;
             self.wake.notify_one();
+        }
+        drop(waiters);
+        // What a waker does is not known here: no lock is held meanwhile.
+        for (_, waker) in done {
+            waker.wake();
         }
     }
 
@@ -173,14 +184,14 @@ impl Durability {
         self.wake.notify_one();
     }
 
-    /// Syncs when asked and as `mode` says, until stopped. `end` tells where the log ends.
+    /// Syncs when asked and as `mode` says, until stopped or failed. `end` tells where the log ends.
     pub fn run(&self, mode: SyncMode, end: impl Fn() -> Position) {
         loop {
             let mut waiters = self.waiters.lock();
             if !waiters.asked && !waiters.stop {
                 match mode {
                     SyncMode::Every(interval) => {
-                        self.wake.wait_for(&mut waiters, interval);
+                        self.wake.wait_for(&mut waiters, interval.max(LEAST_INTERVAL));
                     }
                     SyncMode::Always | SyncMode::Never => self.wake.wait(&mut waiters),
                 }

@@ -31,3 +31,10 @@ pub use error::{Error, Result};
 pub use log::address::Position;
 pub use options::{DEFAULT_SEGMENT, Options, Place};
 pub use store::{Change, Cursor, Figures, Inline, KeyIterator, Store};
+
+/// Bounds of the format; see `FORMAT.md`.
+pub mod limits {
+    pub use crate::log::address::{MAX_OFFSET, MAX_SPAN};
+    pub use crate::log::segment::MAX_NUMBER;
+    pub use crate::log::writer::{MAX_RECORD, MAX_SEGMENT, MIN_SEGMENT};
+}

@@ -18,18 +18,18 @@ pub struct DatabaseLock {
 }
 
 impl DatabaseLock {
-    /// Takes the lock of the database in `root`, or says who has it.
-    pub fn take(root: &Path) -> Result<Self> {
+    /// Takes the lock of the database in `root`, or says who has it. With `read_only` a database that
+    /// this process may not write is locked too.
+    pub fn take(root: &Path, read_only: bool) -> Result<Self> {
         let path = root.join(NAME);
         let shown = path.display().to_string();
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o644)
-            .open(&path)
-            .map_err(Error::io("open", &shown))?;
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false).mode(0o644);
+        let (mut file, writable) = match options.open(&path) {
+            Ok(file) => (file, true),
+            Err(_) if read_only => (File::open(&path).map_err(Error::io("open", &shown))?, false),
+            Err(source) => return Err(Error::Io { what: "open", path: shown, source }),
+        };
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -41,6 +41,9 @@ impl DatabaseLock {
                 return Err(Error::Locked { path: root.display().to_string(), holder });
             }
             Err(TryLockError::Error(source)) => return Err(Error::Io { what: "lock", path: shown, source }),
+        }
+        if !writable {
+            return Ok(Self { _file: file });
         }
         let written = file
             .set_len(0)

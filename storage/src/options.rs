@@ -19,7 +19,7 @@ pub enum Place {
 pub struct Options {
     /// Where.
     pub place: Place,
-    /// Bytes of a segment of the log, 64 KiB to 256 MiB. Two are allocated ahead.
+    /// Bytes of a segment of the log, 64 KiB to 256 MiB. One or two are allocated ahead.
     pub segment_size: usize,
     /// When changes become durable.
     pub sync: SyncMode,

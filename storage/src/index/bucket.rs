@@ -78,6 +78,11 @@ impl Entry {
         Some((Self(tag >> 1 << TAG_SHIFT | self.0 & (ADDRESS_MASK | TOMBSTONE)), tag & 1 == 1))
     }
 
+    /// The same target under a tag that any hash matches.
+    pub fn without_tag(self) -> Self {
+        Self(self.target().word() | 1 << TAG_SHIFT)
+    }
+
     /// What it points at.
     #[inline]
     pub fn target(self) -> Target {

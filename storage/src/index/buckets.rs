@@ -61,6 +61,15 @@ impl Buckets {
         self.chunks.get(chunk)?.get()?.get().get(at * WORDS..(at + 1) * WORDS)
     }
 
+    /// Has a bucket fetched from memory. A hint.
+    #[inline]
+    pub fn prefetch(&self, index: u64) {
+        let (chunk, at) = self.place(index);
+        if let Some(words) = self.chunks.get(chunk).and_then(OnceLock::get) {
+            words.prefetch(at * WORDS);
+        }
+    }
+
     /// Bytes of memory set aside.
     pub fn bytes(&self) -> u64 {
         self.chunks.iter().flat_map(OnceLock::get).map(|words| words.get().len() as u64 * 8).sum()

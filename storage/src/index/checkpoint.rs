@@ -287,6 +287,11 @@ fn header(id: DatabaseId, numbers: &Numbers) -> [u8; HEADER] {
     bytes
 }
 
+/// Removes the checkpoint, if there is one.
+pub fn remove(medium: &dyn Medium) -> Result<()> {
+    medium.remove(NAME).map_err(Error::io("remove", medium.describe(NAME)))
+}
+
 /// Loads the checkpoint, if there is one that is whole and belongs to database `id`; else says why not.
 pub fn load(medium: &dyn Medium, id: DatabaseId) -> std::result::Result<(Table, State), String> {
     let files = medium.list(FOLDER).map_err(|error| error.to_string())?;

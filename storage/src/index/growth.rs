@@ -10,7 +10,7 @@ use crate::index::table::{STRIPES, Table};
 
 impl Table {
     /// Splits the next bucket, where nobody else is growing the table. `lock` takes a stripe;
-    /// `hash_of` tells the hash of the record at an address.
+    /// `hash_of` tells the hash of an entry's record, if that can be read.
     pub fn grow<L>(
         &self,
         lock: impl FnOnce(usize) -> L,
@@ -29,14 +29,23 @@ impl Table {
         let mut entries = Vec::with_capacity(2 * ENTRIES);
         self.collect(old, &mut entries);
         let (mut stay, mut go) = (Vec::with_capacity(entries.len()), Vec::with_capacity(entries.len()));
+        let mut unreadable = 0;
         for entry in entries {
-            let (entry, goes) = entry.split().unwrap_or_else(|| match hash_of(entry) {
-                Some(hash) => (Entry::new(entry.target(), hash, level + 1), hash >> level & 1 == 1),
-                // A record that cannot be read stays where its old tag would leave it, so that
-                // looking it up still names the damage.
-                None => (entry, false),
+            let split = entry.split().or_else(|| {
+                let hash = hash_of(entry)?;
+                Some((Entry::new(entry.target(), hash, level + 1), hash >> level & 1 == 1))
             });
-            if goes { go.push(entry) } else { stay.push(entry) }
+            match split {
+                Some((entry, true)) => go.push(entry),
+                Some((entry, false)) => stay.push(entry),
+                // The key of a damaged record is not known: it goes to both, so that looking it up
+                // still names the damage.
+                None => {
+                    unreadable += 1;
+                    go.push(entry.without_tag());
+                    stay.push(entry.without_tag());
+                }
+            }
         }
 
         let before = Link(old[LINK].load(Ordering::Relaxed));
@@ -51,6 +60,7 @@ impl Table {
         let next = self.fill(old, &stay, &mut extra);
         old[LINK].store(Link::new(next, level + 1, changing + 1).0, Ordering::Release);
 
+        self.entries.fetch_add(unreadable, Ordering::Relaxed);
         let mut spare = self.spare_overflow.lock();
         spare.free.extend(freed);
         spare.free.extend(extra);

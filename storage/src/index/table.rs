@@ -35,7 +35,7 @@ pub struct Table {
     pub(super) first_level: u32,
     /// Primary buckets in use.
     pub(super) size: AtomicU64,
-    entries: AtomicU64,
+    pub(super) entries: AtomicU64,
     pub(super) spare_overflow: Mutex<SpareOverflow>,
     pub(super) growing: Mutex<()>,
 }
@@ -136,10 +136,11 @@ impl Table {
             loop {
                 for word in &bucket[..ENTRIES] {
                     let entry = Entry(word.load(Ordering::Acquire));
-                    if entry.0 != 0 && entry.may_be(rest) {
-                        if let Some(found) = is_it(entry) {
-                            return Some(found);
-                        }
+                    if entry.0 != 0
+                        && entry.may_be(rest)
+                        && let Some(found) = is_it(entry)
+                    {
+                        return Some(found);
                     }
                 }
                 let Some(more) = self.next_of(next) else { break };
@@ -149,6 +150,28 @@ impl Table {
             fence(Ordering::Acquire);
             if first[LINK].load(Ordering::Relaxed) == link.0 && self.size.load(Ordering::Relaxed) == size {
                 return None;
+            }
+        }
+    }
+
+    /// Has the bucket of a hash fetched from memory. A hint.
+    #[inline]
+    pub fn prefetch(&self, hash: u64) {
+        self.primary.prefetch(Self::index(hash, self.size.load(Ordering::Acquire)));
+    }
+
+    /// Hands the addresses that a look-up of `hash` would look at first to `visit`. A hint: what changes
+    /// meanwhile may be missed.
+    #[inline]
+    pub fn candidates(&self, hash: u64, mut visit: impl FnMut(Entry)) {
+        let Some(first) = self.primary.get(Self::index(hash, self.size.load(Ordering::Acquire))) else {
+            return;
+        };
+        let rest = hash >> self.level(Link(first[LINK].load(Ordering::Relaxed)));
+        for word in &first[..ENTRIES] {
+            let entry = Entry(word.load(Ordering::Relaxed));
+            if entry.0 != 0 && entry.may_be(rest) {
+                visit(entry);
             }
         }
     }

@@ -1,6 +1,7 @@
 //! The log: segments of records, written once, the truth of the database.
 
 pub mod address;
+pub mod manifest;
 pub mod record;
 pub mod recovery;
 pub mod segment;

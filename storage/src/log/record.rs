@@ -28,6 +28,8 @@ pub enum Kind {
     Vanish = 3,
     /// Nothing follows in this segment; the log goes on in the next one. No key.
     Seal = 4,
+    /// Which segments the log consists of: see [`crate::log::manifest`]. No key.
+    Manifest = 5,
 }
 
 impl Kind {
@@ -37,6 +39,7 @@ impl Kind {
             2 => Some(Self::Delete),
             3 => Some(Self::Vanish),
             4 => Some(Self::Seal),
+            5 => Some(Self::Manifest),
             _ => None,
         }
     }
@@ -62,9 +65,9 @@ pub struct Record<'a> {
     pub expiry: Option<u64>,
     /// memcached's opaque flags, 0 where none were given.
     pub flags: u32,
-    /// The key, empty for `Vanish` and `Seal`.
+    /// The key, empty for all kinds but `Put` and `Delete`.
     pub key: &'a [u8],
-    /// The value, empty for all kinds but `Put`.
+    /// The value, empty for all kinds but `Put` and `Manifest`.
     pub value: &'a [u8],
     /// Bytes of the whole record.
     pub len: usize,

@@ -18,6 +18,9 @@ pub const HEADER: usize = 64;
 /// The folder of the segments.
 pub const FOLDER: &str = "log";
 
+/// The largest number of a segment: positions hold it in 32 bits.
+pub const MAX_NUMBER: u64 = u32::MAX as u64;
+
 /// The name of a segment's file below the database directory.
 pub fn file_name(number: u64) -> String {
     format!("{FOLDER}/{number:010}.seg")
@@ -26,10 +29,10 @@ pub fn file_name(number: u64) -> String {
 /// The number in a file name of the log folder; none for other files.
 pub fn number_of(name: &str) -> Option<u64> {
     let digits = name.strip_suffix(".seg")?;
-    if digits.len() < 10 || !digits.bytes().all(|b| b.is_ascii_digit()) {
+    if digits.len() != 10 || !digits.bytes().all(|b| b.is_ascii_digit()) {
         return None;
     }
-    digits.parse().ok().filter(|&number| number > 0)
+    digits.parse().ok().filter(|number| (1..=MAX_NUMBER).contains(number))
 }
 
 /// One segment and what is known of it.
@@ -42,6 +45,8 @@ pub struct Segment {
     /// Bytes of those that are tombstones.
     tombstones: AtomicU64,
     sealed: AtomicBool,
+    /// A record in it could not be read, so that it cannot be rewritten.
+    damaged: AtomicBool,
 }
 
 impl Segment {
@@ -70,6 +75,7 @@ impl Segment {
             live: AtomicU64::new(0),
             tombstones: AtomicU64::new(0),
             sealed: AtomicBool::new(false),
+            damaged: AtomicBool::new(false),
         }
     }
 
@@ -127,6 +133,16 @@ impl Segment {
     /// Nothing more is appended from here on.
     pub fn set_sealed(&self) {
         self.sealed.store(true, Ordering::Release);
+    }
+
+    /// Whether it was found to be damaged.
+    pub fn is_damaged(&self) -> bool {
+        self.damaged.load(Ordering::Relaxed)
+    }
+
+    /// A record in it cannot be read.
+    pub fn set_damaged(&self) {
+        self.damaged.store(true, Ordering::Relaxed);
     }
 
     /// Bytes written, header and seal included.
@@ -233,8 +249,8 @@ impl Segments {
         self.list.push(Some(segment));
     }
 
-    /// Puts another face of a segment in the place of the one that is there.
-    pub fn push_again(&mut self, segment: &Arc<Segment>) {
+    /// Puts a segment in the place of the one with its number.
+    pub fn replace(&mut self, segment: &Arc<Segment>) {
         if let Some(slot) = self.list.get_mut(segment.number.wrapping_sub(self.base) as usize) {
             *slot = Some(Arc::clone(segment));
         }
@@ -315,7 +331,8 @@ mod tests {
     fn file_names_carry_the_number() {
         assert_eq!(file_name(42), "log/0000000042.seg");
         assert_eq!(number_of("0000000042.seg"), Some(42));
-        for other in ["42.seg", "0000000000.seg", "0000000042.tmp", "00000000x2.seg"] {
+        assert_eq!(number_of("4294967295.seg"), Some(MAX_NUMBER));
+        for other in ["42.seg", "0000000000.seg", "0000000042.tmp", "00000000x2.seg", "4294967296.seg"] {
             assert_eq!(number_of(other), None, "{other}");
         }
     }

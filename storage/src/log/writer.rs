@@ -3,11 +3,13 @@
 //! What is always true:
 //! - Stamps rise in the order of the log, whatever the clock does.
 //! - Room for a seal is kept in the active segment, so that it can always be closed.
-//! - Segments are allocated by one thread, in the order of their numbers, and used in that order: a
-//!   segment without records has none with records behind it.
-//! - While a spare segment cannot be allocated, ordinary writes are refused: what is left is for
-//!   deletes and compaction, which give space back.
+//! - Segments are allocated by one thread, in the order of their numbers, and used in that order; a
+//!   number is used up only when its segment was made. A sealed segment always has a successor.
+//! - The last waiting segment is for compaction alone, which gives a whole segment back for it.
+//!   Ordinary writes also leave deletes some room in the active segment. So on a full disk records can
+//!   be deleted, and their space comes back.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -32,10 +34,13 @@ pub const MAX_SEGMENT: usize = MAX_OFFSET as usize + 1;
 /// Who is writing, when space is short.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Urgency {
-    /// Refused while there is no spare segment.
+    /// Goes on to the next segment only where two wait, and else leaves a quarter of a segment free.
     Ordinary,
-    /// May use the last segment: a delete, a vanish or compaction.
-    FreesSpace,
+    /// A delete or a vanish, which frees space later: may use the active segment but for what
+    /// compaction needs there.
+    Delete,
+    /// Compaction, which frees space at once: may use the last segment.
+    Compaction,
 }
 
 /// What is about to be appended.
@@ -49,15 +54,6 @@ pub struct Draft<'a> {
     pub value: [&'a [u8]; 2],
     /// Its stamp is later than this.
     pub after: u64,
-}
-
-/// Where something was appended.
-#[derive(Debug, Clone, Copy)]
-pub struct Placed {
-    /// Where the record is.
-    pub address: Address,
-    /// Its bytes.
-    pub len: usize,
 }
 
 /// A segment that is written.
@@ -74,15 +70,18 @@ pub struct Active {
 pub struct Tail {
     /// What is written now.
     pub active: Active,
-    /// What is written next.
-    pub spare: Option<Active>,
-    /// A segment for one record that is larger than others can hold.
-    pub own: Option<Active>,
-    /// Bytes that such a segment should have; 0 where none is waited for.
+    /// What is written next, in the order of numbers. One may be larger than usual, made for a record
+    /// that others cannot hold.
+    pub waiting: VecDeque<Active>,
+    /// Bytes that compaction still has to append before the segment it rewrites can be removed.
+    pub owed: usize,
+    /// Whether somebody waits for a second one.
+    pub starved: bool,
+    /// Bytes that such a larger segment should have; 0 where none is waited for.
     pub wanted: usize,
     /// Why the last segment of that kind could not be had.
     pub refused: Option<String>,
-    /// Whether the last try to allocate a spare found no space, and what was said.
+    /// Whether the last try to allocate ahead found no space, and what was said.
     pub full: Option<String>,
     /// The last stamp given, in microseconds.
     pub last_ts: u64,
@@ -114,11 +113,19 @@ pub trait Host {
 }
 
 impl Kit {
-    /// A new segment, allocated in full.
+    /// A new segment, allocated in full. Only one thread makes segments at a time.
     pub fn segment(&self, capacity: usize) -> Result<Active> {
-        let number = self.next_number.fetch_add(1, Ordering::Relaxed);
+        let number = self.next_number.load(Ordering::Relaxed);
         let (segment, appender) = Segment::create(&*self.medium, self.id, number, capacity)?;
+        self.next_number.store(number + 1, Ordering::Relaxed);
         Ok(Active { segment: Arc::new(segment), appender })
+    }
+
+    /// Gives the last segment made back, unused.
+    pub fn discard(&self, active: Active) {
+        self.next_number.store(active.segment.number(), Ordering::Relaxed);
+        // What cannot be removed is replaced when the number comes again.
+        let _ = self.medium.remove(active.segment.region().name());
     }
 }
 
@@ -134,27 +141,59 @@ impl Tail {
         self.active.segment.end()
     }
 
+    /// Bytes that records may still take up in the active segment, room for its seal put aside.
     #[inline]
-    fn place(&mut self, parts: &[&[u8]], len: usize, kind: Kind) -> Result<Placed> {
+    pub fn room(&self) -> usize {
+        let region = self.active.appender.region();
+        let written = region.written();
+        // A segment of its own for a large record may go on past where addresses end.
+        if written > MAX_OFFSET as usize { 0 } else { region.capacity().saturating_sub(written + SEAL) }
+    }
+
+    /// Whether `len` bytes may be appended now.
+    #[inline]
+    fn fits(&self, len: usize, urgency: Urgency, segment_size: usize) -> bool {
+        let ahead = self.waiting.len();
+        let kept = match urgency {
+            // A large record has a segment made for it, with room behind it for deletes.
+            Urgency::Ordinary if ahead == 1 && len < segment_size => segment_size / 4,
+            Urgency::Ordinary if ahead == 0 => return false,
+            Urgency::Delete if ahead == 0 => self.owed + segment_size / 64,
+            _ => 0,
+        };
+        len + kept <= self.room()
+    }
+
+    #[inline]
+    fn place(&mut self, parts: &[&[u8]], len: usize, kind: Kind) -> Result<Address> {
         let Some(offset) = self.active.appender.append(parts) else {
             return Err(Error::Failed(format!("{} ran out of room", self.active.segment.region().name())));
         };
         if matches!(kind, Kind::Put | Kind::Delete) {
             self.active.segment.add_live(len, kind == Kind::Delete);
         }
-        Ok(Placed { address: Address::new(self.active.segment.number(), offset), len })
+        Ok(Address::new(self.active.segment.number(), offset))
     }
 
-    #[inline]
-    fn has_room(&self, len: usize) -> bool {
-        let region = self.active.appender.region();
-        region.capacity() - region.written() >= len + SEAL
+    /// Whether a segment of `capacity` bytes is waiting.
+    pub fn awaits(&self, capacity: usize) -> bool {
+        self.waiting.iter().any(|active| active.appender.region().capacity() >= capacity)
     }
 
-    fn go_on_to(&mut self, next: Active, host: &impl Host) {
+    /// Seals the active segment and goes on to the next one; says whether there was one for this
+    /// writer.
+    fn go_on(&mut self, urgency: Urgency, host: &impl Host) -> bool {
+        if urgency != Urgency::Compaction && self.waiting.len() < 2 {
+            return false;
+        }
+        let Some(next) = self.waiting.pop_front() else { return false };
         host.adopt(&next);
         let mut old = std::mem::replace(&mut self.active, next);
-        seal(&mut old, self.last_ts);
+        old.appender.append(&[
+            Head::new(Kind::Seal, 0, 0).finish(Stamp { ts: self.last_ts, origin: 0 }, Hasher::new())
+        ]);
+        old.segment.set_sealed();
+        true
     }
 }
 
@@ -170,12 +209,12 @@ pub fn append(
     draft: &Draft<'_>,
     body: Hasher,
     urgency: Urgency,
-) -> Result<Placed> {
+) -> Result<Address> {
     let value_len = draft.value[0].len() + draft.value[1].len();
     let mut head = Head::new(draft.kind, draft.key.len(), value_len);
     let len = head.len() + draft.key.len() + value_len;
     make_room(tail, kit, host, len, urgency)?;
-    let ts = now().max(tail.last_ts + 1).max(draft.after + 1);
+    let ts = now().max(tail.last_ts.saturating_add(1)).max(draft.after.saturating_add(1));
     let head = head.finish(Stamp { ts, origin: kit.origin }, body);
     let placed = tail.place(&[head, draft.key, draft.value[0], draft.value[1]], len, draft.kind)?;
     tail.last_ts = ts;
@@ -189,12 +228,13 @@ pub fn append_copy(
     host: &impl Host,
     record: &[u8],
     kind: Kind,
-) -> Result<Placed> {
-    make_room(tail, kit, host, record.len(), Urgency::FreesSpace)?;
+) -> Result<Address> {
+    make_room(tail, kit, host, record.len(), Urgency::Compaction)?;
+    tail.owed = tail.owed.saturating_sub(record.len());
     tail.place(&[record], record.len(), kind)
 }
 
-/// Goes on to the next segment where `len` bytes and a seal don't fit in the active one.
+/// Sees to it that the active segment has room for `len` bytes.
 #[inline]
 fn make_room(
     tail: &mut TailGuard<'_>,
@@ -206,59 +246,64 @@ fn make_room(
     if let (Urgency::Ordinary, Some(why)) = (urgency, &tail.full) {
         return Err(Error::Full(why.clone()));
     }
-    if tail.has_room(len) { Ok(()) } else { rotate(tail, kit, host, len) }
+    if tail.fits(len, urgency, kit.segment_size) {
+        Ok(())
+    } else {
+        wait_for_room(tail, kit, host, len, urgency)
+    }
 }
 
-/// Seals the active segment and makes one the active one that has room for `len` bytes. Waits for
-/// the allocating thread where it is behind, letting go of the tail meanwhile.
+/// Goes on to further segments until one has room for `len` bytes. Waits for the allocating thread
+/// where it is behind, letting go of the tail meanwhile.
 #[cold]
-pub fn rotate(tail: &mut TailGuard<'_>, kit: &Kit, host: &impl Host, len: usize) -> Result<()> {
+fn wait_for_room(
+    tail: &mut TailGuard<'_>,
+    kit: &Kit,
+    host: &impl Host,
+    len: usize,
+    urgency: Urgency,
+) -> Result<()> {
     if len as u64 > MAX_RECORD {
         return Err(Error::TooLarge { bytes: len as u64, limit: MAX_RECORD });
     }
-    let before = tail.active.segment.number();
     let needed = HEADER + len + SEAL;
-    loop {
-        let number = tail.active.segment.number();
-        if number != before && tail.has_room(len) {
-            // Somebody else went on while we waited.
-            return Ok(());
+    let large = needed > kit.segment_size;
+    if large {
+        // Of an earlier try; whoever still waits for the answer asks again.
+        tail.refused = None;
+    }
+    while !tail.fits(len, urgency, kit.segment_size) {
+        if tail.room() < len {
+            if tail.awaits(needed) && tail.go_on(urgency, host) {
+                continue;
+            }
+            if large {
+                tail.wanted = tail.wanted.max(needed + kit.segment_size / 4);
+            }
         }
-        if needed <= kit.segment_size {
-            if let Some(next) = tail.spare.take() {
-                tail.go_on_to(next, host);
-                return Ok(());
-            }
-        } else if tail.own.as_ref().is_some_and(|own| own.appender.region().capacity() >= needed) {
-            // Segments are used in the order of their numbers; the spare's is lower, or is the next.
-            let (own, spare) = (tail.own.take(), tail.spare.take());
-            let mut waiting: Vec<Active> = own.into_iter().chain(spare).collect();
-            waiting.sort_by_key(|active| active.segment.number());
-            while waiting.last().is_some_and(|last| last.appender.region().capacity() < needed) {
-                tail.spare = waiting.pop();
-            }
-            for next in waiting {
-                tail.go_on_to(next, host);
-            }
-            tail.wanted = 0;
-            return Ok(());
-        } else {
-            tail.wanted = tail.wanted.max(needed);
-        }
-        if let Some(why) = tail.refused.take().or_else(|| tail.full.clone()) {
-            tail.wanted = 0;
+        let refused = if large { tail.refused.take() } else { None };
+        if let Some(why) = refused.or_else(|| tail.full.clone()) {
             return Err(Error::Full(why));
         }
+        tail.starved = true;
         host.request_segment();
         kit.provided.wait(tail);
     }
+    Ok(())
 }
 
-/// Writes the seal, for which room was kept, and closes the segment.
-pub fn seal(active: &mut Active, ts: u64) {
-    let mut head = Head::new(Kind::Seal, 0, 0);
-    active.appender.append(&[head.finish(Stamp { ts, origin: 0 }, Hasher::new())]);
-    active.segment.set_sealed();
+/// Seals the active segment and goes on to the next one.
+pub fn rotate(tail: &mut TailGuard<'_>, kit: &Kit, host: &impl Host) -> Result<()> {
+    let before = tail.active.segment.number();
+    while tail.active.segment.number() == before && !tail.go_on(Urgency::Ordinary, host) {
+        if let Some(why) = tail.full.clone() {
+            return Err(Error::Full(why));
+        }
+        tail.starved = true;
+        host.request_segment();
+        kit.provided.wait(tail);
+    }
+    Ok(())
 }
 
 /// Whether an error says that the disk, or the quota, is full.

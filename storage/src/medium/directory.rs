@@ -1,7 +1,7 @@
 //! A directory of ordinary files: the medium of a database on disk.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, Seek, SeekFrom, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -13,12 +13,19 @@ use super::{Fill, Medium, Region, Words};
 #[derive(Debug)]
 pub struct Directory {
     root: PathBuf,
+    writable: bool,
 }
 
 impl Directory {
     /// The directory `root`, which must exist.
     pub fn new(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into() }
+        Self { root: root.into(), writable: true }
+    }
+
+    /// The same, for reading: its files need no more than the right to be read, and calls that would
+    /// change anything are not to be made.
+    pub fn for_reading(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into(), writable: false }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -41,7 +48,7 @@ fn allocate(file: &mut File, len: usize) -> io::Result<()> {
     }
 }
 
-/// The slow way, for file systems without `fallocate`.
+/// Zeros from where the file stands: the slow way to allocate, for file systems without `fallocate`.
 fn write_zeros(file: &mut File, len: usize) -> io::Result<()> {
     let block = vec![0u8; 1 << 20];
     let mut left = len;
@@ -57,14 +64,23 @@ fn create_new(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).write(true).create_new(true).mode(0o644).open(path)
 }
 
+fn remove_if_there(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
 impl Medium for Directory {
     fn create(&self, name: &str, capacity: usize) -> io::Result<Region> {
         let path = self.path(name);
+        // Left behind by a try that failed, and could not be removed then.
+        remove_if_there(&path)?;
         let mut file = create_new(&path)?;
         let made = allocate(&mut file, capacity)
             .and_then(|()| file.sync_all())
             .and_then(|()| self.sync_folder_of(name))
-            .and_then(|()| Region::of_file(name.to_owned(), file, 0));
+            .and_then(|()| Region::of_file(name.to_owned(), &file, 0));
         if made.is_err() {
             // Nothing is in it yet; if it cannot be removed either, the next start sees an empty file.
             let _ = fs::remove_file(&path);
@@ -73,9 +89,11 @@ impl Medium for Directory {
     }
 
     fn open(&self, name: &str) -> io::Result<Region> {
-        let file = OpenOptions::new().read(true).write(true).open(self.path(name))?;
-        let len = file.metadata()?.len() as usize;
-        Region::of_file(name.to_owned(), file, len)
+        let file = OpenOptions::new().read(true).write(self.writable).open(self.path(name))?;
+        match self.writable {
+            true => Region::of_file(name.to_owned(), &file, usize::MAX),
+            false => Region::of_file_for_reading(name.to_owned(), &file),
+        }
     }
 
     fn sync(&self, region: &Region, from: usize, to: usize) -> io::Result<()> {
@@ -83,18 +101,21 @@ impl Medium for Directory {
     }
 
     fn cut(&self, region: &Region, len: usize) -> io::Result<()> {
-        match region.file() {
-            Some(file) => file.set_len(len as u64).and_then(|()| file.sync_all()),
-            None => Ok(()),
-        }
+        let file = OpenOptions::new().write(true).open(self.path(region.name()))?;
+        file.set_len(len as u64)?;
+        file.sync_all()
+    }
+
+    fn wipe(&self, name: &str, from: u64, to: u64) -> io::Result<()> {
+        let mut file = OpenOptions::new().write(true).open(self.path(name))?;
+        file.seek(SeekFrom::Start(from))?;
+        write_zeros(&mut file, to.saturating_sub(from) as usize)?;
+        file.sync_all()
     }
 
     fn write_whole(&self, name: &str, fill: &mut Fill<'_>) -> io::Result<()> {
         let unfinished = self.path(&format!("{name}.tmp"));
-        match fs::remove_file(&unfinished) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
+        remove_if_there(&unfinished)?;
         let mut writer = BufWriter::with_capacity(1 << 20, create_new(&unfinished)?);
         let written =
             fill(&mut writer).and_then(|()| writer.flush()).and_then(|()| writer.get_ref().sync_all());
@@ -115,7 +136,7 @@ impl Medium for Directory {
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
-        fs::remove_file(self.path(name))?;
+        remove_if_there(&self.path(name))?;
         self.sync_folder_of(name)
     }
 

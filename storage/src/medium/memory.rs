@@ -29,6 +29,10 @@ impl Medium for Memory {
         Ok(())
     }
 
+    fn wipe(&self, _name: &str, _from: u64, _to: u64) -> io::Result<()> {
+        Err(nothing())
+    }
+
     fn write_whole(&self, _name: &str, _fill: &mut Fill<'_>) -> io::Result<()> {
         Ok(())
     }

@@ -23,8 +23,8 @@ pub type Fill<'a> = dyn FnMut(&mut dyn WriteSeek) -> io::Result<()> + 'a;
 
 /// A place for named files. Names are relative, with `/` between folders.
 pub trait Medium: Send + Sync + std::fmt::Debug {
-    /// Creates a file of `capacity` bytes, allocated in full and its length durable, and maps it.
-    /// Fails with nothing left behind where there is no space.
+    /// Creates a file of `capacity` bytes, allocated in full and its length durable, and maps it;
+    /// a file of that name is replaced. Fails with nothing left behind where there is no space.
     fn create(&self, name: &str, capacity: usize) -> io::Result<Region>;
 
     /// Maps an existing file; all of it counts as written.
@@ -35,6 +35,9 @@ pub trait Medium: Send + Sync + std::fmt::Debug {
 
     /// Shortens a region's file to `len` bytes, durably. Nothing at or past `len` may be read.
     fn cut(&self, region: &Region, len: usize) -> io::Result<()>;
+
+    /// Overwrites bytes `from..to` of a file, which lie within it, with zeros, durably.
+    fn wipe(&self, name: &str, from: u64, to: u64) -> io::Result<()>;
 
     /// Writes a whole new file through `fill`, durably, and only then gives it its name: it is there
     /// in full or not at all. `fill` may seek past the end; what it skips reads as zeros.
@@ -47,7 +50,7 @@ pub trait Medium: Send + Sync + std::fmt::Debug {
     /// in memory.
     fn load_words(&self, name: &str, offset: u64, count: usize) -> io::Result<Words>;
 
-    /// Removes a file, durably.
+    /// Removes a file, durably. After an error it may be gone or not.
     fn remove(&self, name: &str) -> io::Result<()>;
 
     /// Names and lengths of the files in a folder, sorted by name.

@@ -6,8 +6,9 @@ use crc32fast::Hasher;
 
 use crate::error::{Error, Result};
 use crate::index::{STRIPES, Slot, Target};
+use crate::log::address::Address;
 use crate::log::record::{At, Kind, Record};
-use crate::log::writer::{self, Draft, Placed, Urgency};
+use crate::log::writer::{self, Draft, Urgency};
 use crate::store::{Shared, Store, View};
 
 /// A small new value that a change made itself.
@@ -114,19 +115,26 @@ impl Shared {
         decide: impl for<'old> FnOnce(Option<&'old [u8]>) -> Change<'old, 'new>,
     ) -> Result<bool> {
         let mut found = None;
+        let mut damage = None;
         let slot = view.table.slot(hash, |entry| {
-            let Some(segment) = view.segments.at(entry.address()) else { return false };
-            match segment.peek(entry.address().offset()) {
+            let record = view.segments.at(entry.address()).and_then(|s| s.peek(entry.address().offset()));
+            match record {
                 Some(record) if record.key == key => {
                     found = Some(Found { record, target: entry.target() });
-                    true
+                    return true;
                 }
-                _ => false,
+                // Seldom another key: look whether this one's record has lost its key.
+                _ if self.record(view, entry).is_err() => damage = Some(entry.address()),
+                _ => {}
             }
+            false
         });
         let Some(slot) = slot else {
             return Err(Error::Failed("the table has lost a bucket".to_owned()));
         };
+        if let (None, Some(address)) = (&found, damage) {
+            return Err(self.damaged(view, address));
+        }
         let before = match &found {
             Some(found) if !found.target.tombstone => Some(match old {
                 Old::Read => self.whole(view, found)?,
@@ -148,8 +156,8 @@ impl Shared {
         let existed = before.is_some();
         let draft =
             Draft { kind, key, value: [kept, new], after: found.as_ref().map_or(0, |f| f.record.stamp.ts) };
-        let placed = self.append(&draft)?;
-        let target = Target { address: placed.address, tombstone: kind == Kind::Delete };
+        let address = self.append(&draft)?;
+        let target = Target { address, tombstone: kind == Kind::Delete };
         self.publish(view, slot, hash, target, found.as_ref())?;
         match (existed, kind) {
             (false, Kind::Put) => _ = self.records.fetch_add(1, Ordering::Relaxed),
@@ -171,24 +179,24 @@ impl Shared {
 
     /// Appends a record, giving it its stamp.
     #[inline]
-    fn append(&self, draft: &Draft<'_>) -> Result<Placed> {
+    fn append(&self, draft: &Draft<'_>) -> Result<Address> {
         // The CRC of key and value is had before the tail is taken; only the header's is added there.
         let mut body = Hasher::new();
         body.update(draft.key);
         body.update(draft.value[0]);
         body.update(draft.value[1]);
         let urgency = match draft.kind {
-            Kind::Put => Urgency::Ordinary,
-            Kind::Delete | Kind::Vanish | Kind::Seal => Urgency::FreesSpace,
+            Kind::Delete => Urgency::Delete,
+            _ => Urgency::Ordinary,
         };
         let mut tail = self.tail.lock();
-        let placed = writer::append(&mut tail, &self.kit, self, draft, body, urgency)?;
+        let address = writer::append(&mut tail, &self.kit, self, draft, body, urgency)?;
         self.set_end(&tail);
         let region = tail.active.appender.region();
         let ahead = region.populated().saturating_sub(region.written());
         drop(tail);
         self.signals.populate_if_near(ahead);
-        Ok(placed)
+        Ok(address)
     }
 
     /// Points the table at a record that has been appended.
@@ -204,10 +212,10 @@ impl Shared {
         if let Err(error) = view.table.point(slot, hash, target) {
             return Err(self.durability.fail(format!("no memory for the table: {error}")));
         }
-        if let Some(found) = old {
-            if let Some(segment) = view.segments.at(found.target.address) {
-                segment.sub_live(found.record.len, found.target.tombstone);
-            }
+        if let Some(found) = old
+            && let Some(segment) = view.segments.at(found.target.address)
+        {
+            segment.sub_live(found.record.len, found.target.tombstone);
         }
         Ok(())
     }
@@ -228,9 +236,9 @@ impl Shared {
     fn grow(&self, view: &View) {
         let lock = |stripe: usize| self.lock_stripe(stripe % STRIPES);
         let grown = view.table.grow(lock, |entry| {
-            let segments = self.view.load();
-            let record = segments.segments.at(entry.address())?.peek(entry.address().offset())?;
-            Some(self.hasher.hash(record.key))
+            // Not `view`: since it was taken, the entry may have moved to a newer segment.
+            let record = self.record(&self.view.load(), entry).map(|record| self.hasher.hash(record.key));
+            record.ok()
         });
         if let Err(error) = grown {
             // Chains grow instead: slower, but nothing is lost.

@@ -1,24 +1,35 @@
 //! Giving space back: a segment without live records is removed, one with few is rewritten.
 //!
 //! What is always true:
-//! - A segment is removed only after what took the place of its records is durable.
+//! - A segment is removed only after what took the place of its records is durable, and a manifest
+//!   without it: see [`crate::log::manifest`].
 //! - A tombstone is dropped only from the oldest segment: older records of its key can lie in no
 //!   other, so nothing can come back when the log is read again.
 
 use std::sync::Arc;
+use std::time::Duration;
+
+use crc32fast::Hasher;
 
 use crate::error::{Error, Result};
-use crate::index::{Slot, Target};
+use crate::index::{STRIPES, Slot, Target};
 use crate::log::address::{Address, MAX_SPAN};
-use crate::log::record::{At, Kind};
-use crate::log::segment::{HEADER, Segment};
-use crate::log::writer::{self, Placed};
+use crate::log::manifest::Manifest;
+use crate::log::record::{At, Kind, SEAL};
+use crate::log::segment::{FOLDER, HEADER, Segment};
+use crate::log::writer::{self, Draft, Urgency};
 use crate::store::{Shared, Store, View};
 
 /// A segment is rewritten in the background when less than this share of it is live, in percent.
 const BACKGROUND: u64 = 50;
 /// Likewise when asked to optimize.
 const OPTIMIZE: u64 = 95;
+/// Between two looks at segments of which none was due.
+const PAUSE: Duration = Duration::from_secs(1);
+/// After an error.
+const PAUSE_AFTER_ERROR: Duration = Duration::from_secs(10);
+/// Bytes that rewriting a segment on a full disk should give back at least.
+const LEAST_GAIN: u64 = 256;
 
 impl Store {
     /// Rewrites the log until nearly all of it is live; blocks. Readers and writers go on.
@@ -26,13 +37,16 @@ impl Store {
         let shared = &self.shared;
         shared.check_writable()?;
         if self.is_memory() {
-            shared.evict(true)?;
+            shared.evict(true);
         }
         let last = {
             let mut tail = shared.tail.lock();
             if tail.active.segment.written() > HEADER as u64 {
-                writer::rotate(&mut tail, &shared.kit, &**shared, 0)?;
-                shared.set_end(&tail);
+                match writer::rotate(&mut tail, &shared.kit, &**shared) {
+                    // Then the segments before it have to do.
+                    Ok(()) | Err(Error::Full(_)) => shared.set_end(&tail),
+                    Err(error) => return Err(error),
+                }
             }
             tail.active.segment.number()
         };
@@ -46,10 +60,10 @@ impl Shared {
         while !self.signals.is_stopping() {
             match self.compact_one(BACKGROUND, u64::MAX) {
                 Ok(true) => {}
-                Ok(false) => self.signals.wait_for_compaction(),
+                Ok(false) => self.signals.wait_for_compaction(PAUSE),
                 Err(error) => {
-                    tracing::error!(%error, "compaction stopped; it is tried again after the next change");
-                    self.signals.wait_for_compaction();
+                    tracing::error!(%error, "compaction stopped; it is tried again later");
+                    self.signals.wait_for_compaction(PAUSE_AFTER_ERROR);
                 }
             }
         }
@@ -58,23 +72,50 @@ impl Shared {
     /// Removes or rewrites the segment before number `end` that gives most space back, if any is live
     /// to less than `percent`. Says whether it did anything.
     fn compact_one(&self, percent: u64, end: u64) -> Result<bool> {
-        if self.check_writable().is_err() {
+        if self.signals.is_stopping() || self.check_writable().is_err() {
             return Ok(false);
         }
         let _compacting = self.compacting.lock();
         let view = self.view.load_full();
-        let Some(segment) = choose(&view, percent, end) else { return Ok(false) };
+        let Some(segment) = choose(&view, percent, end, self.room_when_full()) else { return Ok(false) };
         let is_oldest = view.segments.oldest().is_some_and(|oldest| oldest.number() == segment.number());
-        if segment.live() > 0 {
-            self.rewrite(segment, is_oldest)?;
+        self.tail.lock().owed = segment.live() as usize;
+        let done = self.empty_and_remove(segment, is_oldest);
+        self.tail.lock().owed = 0;
+        done
+    }
+
+    /// Moves what is live out of a segment and removes it. Says whether it is gone.
+    fn empty_and_remove(&self, segment: &Arc<Segment>, is_oldest: bool) -> Result<bool> {
+        for _ in 0..2 {
+            if segment.live() > 0 {
+                self.rewrite(segment, is_oldest)?;
+                // A writer may be between its append, its entry in the table and its count of live
+                // bytes: then another look is needed.
+                self.wait_for_writers();
+            }
         }
-        if segment.live() > 0 && !self.signals.is_stopping() {
+        if self.signals.is_stopping() {
+            return Ok(false);
+        }
+        if segment.live() > 0 {
             return Err(Error::Failed(format!("{} still has live records", segment.region().name())));
         }
-        if segment.live() == 0 {
-            self.remove(segment)?;
-        }
+        self.remove(segment)?;
         Ok(true)
+    }
+
+    /// Bytes that compaction may append in one segment while no further one can be had; none where one
+    /// can.
+    fn room_when_full(&self) -> Option<u64> {
+        let tail = self.tail.lock();
+        let next = tail.waiting.iter().map(|next| next.appender.region().capacity() - HEADER - SEAL).max();
+        tail.full.is_some().then(|| tail.room().max(next.unwrap_or(0)) as u64)
+    }
+
+    /// Waits until every change that was under way has ended.
+    fn wait_for_writers(&self) {
+        (0..STRIPES).for_each(|stripe| drop(self.lock_stripe(stripe)));
     }
 
     /// Copies the live records of a segment to the end of the log.
@@ -82,18 +123,22 @@ impl Shared {
         let mut offset = HEADER;
         while segment.live() > 0 && !self.signals.is_stopping() {
             let record = match segment.at(offset) {
-                At::Record(record) if record.kind == Kind::Seal => break,
                 At::Record(record) => record,
                 At::End => break,
                 At::Damage(why) => {
+                    // It stays as it is; others are still rewritten.
+                    segment.set_damaged();
                     let path = self.kit.medium.describe(segment.region().name());
                     return Err(Error::Damaged { path, offset: offset as u64, why });
                 }
             };
             match record.kind {
-                // It matters to older segments only, and those were all dead and are gone: see `choose`.
-                Kind::Vanish => {}
-                _ => self.move_record(segment, offset, record.key, record.len, drop_tombstones)?,
+                // A vanish matters to older segments only, and those were all dead and are gone: see
+                // `choose`. A manifest is replaced when a segment is removed.
+                Kind::Vanish | Kind::Manifest | Kind::Seal => {}
+                Kind::Put | Kind::Delete => {
+                    self.move_record(segment, offset, record.key, record.len, drop_tombstones)?
+                }
             }
             offset += record.len;
         }
@@ -121,40 +166,63 @@ impl Shared {
             view.table.clear(word);
         } else {
             let kind = if tombstone { Kind::Delete } else { Kind::Put };
-            let placed = self.copy(segment, offset, len, kind)?;
-            let moved = entry.moved_to(Target { address: placed.address, tombstone });
+            let address = self.copy(segment, offset, len, kind)?;
+            let moved = entry.moved_to(Target { address, tombstone });
             word.store(moved.0, std::sync::atomic::Ordering::Release);
         }
         segment.sub_live(len, tombstone);
         Ok(())
     }
 
-    fn copy(&self, segment: &Segment, offset: usize, len: usize, kind: Kind) -> Result<Placed> {
+    fn copy(&self, segment: &Segment, offset: usize, len: usize, kind: Kind) -> Result<Address> {
         let bytes = segment.region().bytes().get(offset..offset + len).unwrap_or_default();
         let mut tail = self.tail.lock();
-        let placed = writer::append_copy(&mut tail, &self.kit, self, bytes, kind)?;
+        let address = writer::append_copy(&mut tail, &self.kit, self, bytes, kind)?;
         self.set_end(&tail);
-        Ok(placed)
+        Ok(address)
     }
 
     /// Takes a segment without live records out of the log, once all that replaced it is durable.
     fn remove(&self, segment: &Segment) -> Result<()> {
+        self.append_manifest_without(segment)?;
         self.durability.sync(self.end())?;
+        let name = segment.region().name();
+        if let Err(error) = self.kit.medium.remove(name) {
+            let still_there = self.kit.medium.list(FOLDER);
+            if !still_there.is_ok_and(|files| files.iter().any(|(file, _)| name.ends_with(file.as_str()))) {
+                // It may come back with the next power loss, and with it what was deleted since.
+                return Err(self.durability.fail(format!("removing {name} failed: {error}")));
+            }
+            return Err(Error::io("remove", self.kit.medium.describe(name))(error));
+        }
+        // Only now: what is the oldest segment of the view must be the oldest on disk.
         self.view.rcu(|view| {
             let mut segments = view.segments.clone();
             segments.remove(segment.number());
             View { table: Arc::clone(&view.table), segments }
         });
-        let name = segment.region().name();
-        self.kit.medium.remove(name).map_err(Error::io("remove", self.kit.medium.describe(name)))?;
         tracing::debug!(segment = segment.number(), "removed");
         self.signals.wake_allocator();
+        Ok(())
+    }
+
+    fn append_manifest_without(&self, segment: &Segment) -> Result<()> {
+        let mut tail = self.tail.lock();
+        // Segments come only under the tail's lock, and go only under that of compaction.
+        let view = self.view.load();
+        let numbers = view.segments.iter().map(|other| other.number());
+        let value = Manifest::of(numbers.filter(|&number| number != segment.number())).encode();
+        let draft = Draft { kind: Kind::Manifest, key: &[], value: [&value, &[]], after: 0 };
+        let mut body = Hasher::new();
+        body.update(&value);
+        writer::append(&mut tail, &self.kit, self, &draft, body, Urgency::Compaction)?;
+        self.set_end(&tail);
         Ok(())
     }
 }
 
 /// The sealed segment that gives most back, if one is due.
-fn choose(view: &View, percent: u64, end: u64) -> Option<&Arc<Segment>> {
+fn choose(view: &View, percent: u64, end: u64, room: Option<u64>) -> Option<&Arc<Segment>> {
     let oldest = view.segments.oldest()?.number();
     let newest = view.segments.iter().next_back()?.number();
     let sealed = || view.segments.iter().filter(|segment| segment.is_sealed() && segment.number() < end);
@@ -170,8 +238,16 @@ fn choose(view: &View, percent: u64, end: u64) -> Option<&Arc<Segment>> {
         let tombstones = if segment.number() == oldest { segment.tombstones() } else { 0 };
         segment.live().saturating_sub(tombstones)
     };
+    let is_due = |segment: &Segment| match room {
+        None => useful(segment) * 100 < segment.written() * percent,
+        // On a full disk every gain counts.
+        Some(_) => useful(segment) + useful(segment) / 1024 + LEAST_GAIN < segment.written(),
+    };
+    // But what cannot be moved whole, and a manifest behind it, would only use up the last room.
+    let manifest = 64 + 16 * view.segments.iter().count() as u64;
+    let room = room.map_or(u64::MAX, |room| room.saturating_sub(manifest));
     let best = sealed()
-        .filter(|segment| useful(segment) * 100 < segment.written() * percent)
+        .filter(|segment| !segment.is_damaged() && is_due(segment) && useful(segment) <= room)
         .max_by_key(|segment| segment.written() - useful(segment).min(segment.written()));
     if best.is_some() {
         return best;
@@ -179,5 +255,7 @@ fn choose(view: &View, percent: u64, end: u64) -> Option<&Arc<Segment>> {
     // Tombstones behind a full oldest segment can go only once that one has moved on.
     let (live, tombstones) =
         sealed().fold((0, 0), |(live, dead), segment| (live + segment.live(), dead + segment.tombstones()));
-    (tombstones * 4 > live).then(|| sealed().next()).flatten()
+    (tombstones * 4 > live)
+        .then(|| sealed().next().filter(|first| !first.is_damaged() && useful(first) <= room))
+        .flatten()
 }

@@ -4,8 +4,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::error::Result;
+use parking_lot::Mutex;
+
 use crate::index::Slot;
+use crate::log::address::{Address, Position};
 use crate::log::record::Kind;
 use crate::log::segment::{HEADER, Segment};
 use crate::store::{Shared, Store};
@@ -21,6 +23,8 @@ pub(crate) struct Bounds {
     records: AtomicU64,
     bytes: AtomicU64,
     changes: AtomicU64,
+    /// Held while records are dropped: where the last look ended. What is before it has been dropped.
+    dropped: Mutex<Position>,
 }
 
 impl Bounds {
@@ -29,6 +33,7 @@ impl Bounds {
             records: AtomicU64::new(records.unwrap_or(u64::MAX)),
             bytes: AtomicU64::new(bytes.unwrap_or(u64::MAX)),
             changes: AtomicU64::new(0),
+            dropped: Mutex::default(),
         }
     }
 
@@ -54,9 +59,8 @@ impl Shared {
     /// Looks at the bounds after every so many changes.
     #[inline]
     pub(crate) fn evict_now_and_then(&self) {
-        if self.bounds.changes.fetch_add(1, Ordering::Relaxed) % EVERY == 0 {
-            // The next look tries again.
-            let _ = self.evict(false);
+        if self.bounds.changes.fetch_add(1, Ordering::Relaxed).is_multiple_of(EVERY) {
+            self.evict(false);
         }
     }
 
@@ -73,38 +77,47 @@ impl Shared {
     }
 
     /// Drops the oldest records until the bounds hold, or, unless `exact`, a batch of them.
-    pub(crate) fn evict(&self, exact: bool) -> Result<()> {
+    pub(crate) fn evict(&self, exact: bool) {
         if !self.is_over() {
-            return Ok(());
+            return;
         }
-        let Some(_compacting) = self.compacting.try_lock() else { return Ok(()) };
+        let mut dropped = match exact {
+            true => self.bounds.dropped.lock(),
+            false => match self.bounds.dropped.try_lock() {
+                Some(dropped) => dropped,
+                None => return,
+            },
+        };
         let mut left = if exact { usize::MAX } else { BATCH };
         let view = self.view.load_full();
-        for segment in view.segments.iter() {
-            if segment.live() == segment.tombstones() {
-                continue;
-            }
-            if !self.evict_from(segment, &mut left) {
+        let from = std::mem::take(&mut *dropped);
+        for segment in view.segments.iter().filter(|segment| segment.number() >= from.segment) {
+            let start = if segment.number() == from.segment { from.offset as usize } else { HEADER };
+            let (offset, enough) = self.evict_from(segment, start, &mut left);
+            if enough {
+                // Where the end is reached instead, the next look begins anew: a record whose change
+                // was under way has been passed over.
+                *dropped = Position { segment: segment.number(), offset: offset as u64 };
                 break;
             }
         }
         self.signals.wake_compactor();
-        Ok(())
     }
 
-    /// Drops records of one segment; says whether to go on with the next.
-    fn evict_from(&self, segment: &Arc<Segment>, left: &mut usize) -> bool {
-        let mut offset = HEADER;
+    /// Drops records of one segment from an offset on; returns how far it came, and whether enough is
+    /// gone.
+    fn evict_from(&self, segment: &Arc<Segment>, start: usize, left: &mut usize) -> (usize, bool) {
+        let mut offset = start;
         while let Some(record) = segment.peek(offset) {
             if *left == 0 || !self.is_over() {
-                return false;
+                return (offset, true);
             }
             if record.kind == Kind::Put && self.forget(segment, offset, record.key, record.len) {
                 *left -= 1;
             }
             offset += record.len;
         }
-        true
+        (offset, false)
     }
 
     /// Takes a record out of the table, if the table points at it. Leaves no trace in the log, so
@@ -113,7 +126,7 @@ impl Shared {
         let hash = self.hasher.hash(key);
         let _stripe = self.lock_stripe(hash as usize);
         let view = self.view.load();
-        let address = crate::log::address::Address::new(segment.number(), offset);
+        let address = Address::new(segment.number(), offset);
         match view.table.slot(hash, |entry| entry.address() == address) {
             Some(Slot::Found(word, entry)) if !entry.is_tombstone() => {
                 view.table.clear(word);

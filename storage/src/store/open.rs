@@ -14,18 +14,16 @@ use tracing::info;
 use crate::durability::Durability;
 use crate::error::{Error, Result};
 use crate::hash::KeyHasher;
-use crate::index::checkpoint::{self, State};
-use crate::index::{Slot, Table, Target};
+use crate::index::checkpoint;
 use crate::lock::{self, DatabaseLock};
-use crate::log::address::Address;
-use crate::log::record::{Kind, Record, Stamp};
-use crate::log::recovery::{self, Opened};
-use crate::log::segment::{self, Segment, Segments};
-use crate::log::writer::{Kit, Tail};
-use crate::medium::{Directory, Medium, Memory};
+use crate::log::recovery::{self, Known, Opened};
+use crate::log::segment::{self, HEADER, Segment};
+use crate::log::writer::{Active, Kit, Tail};
+use crate::medium::{Directory, Medium, Memory, Region};
 use crate::meta::{self, Meta};
 use crate::options::{Options, Place};
 use crate::store::evict::Bounds;
+use crate::store::replay::Replay;
 use crate::store::worker::{self, Signals};
 use crate::store::{Shared, Store, View};
 
@@ -36,9 +34,9 @@ impl Store {
             Place::Memory => Self::on(Arc::new(Memory), options, None),
             Place::Directory(path) => {
                 prepare(&path, &options)?;
-                let lock = DatabaseLock::take(&path)?;
-                if options.truncate && !options.read_only {
-                    empty(&path)?;
+                let lock = DatabaseLock::take(&path, options.read_only)?;
+                if options.read_only {
+                    return Self::on(Arc::new(Directory::for_reading(path)), options, Some(lock));
                 }
                 for folder in [segment::FOLDER, checkpoint::FOLDER] {
                     make_folder(&path.join(folder))?;
@@ -48,10 +46,10 @@ impl Store {
         }
     }
 
-    /// Opens the database on a medium.
+    /// Opens the database on a medium, or creates it there. The folders `log` and `index` exist.
     pub fn on(medium: Arc<dyn Medium>, options: Options, lock: Option<DatabaseLock>) -> Result<Self> {
         let started = Instant::now();
-        let meta = load_or_create_meta(&*medium)?;
+        let meta = load_or_make_meta(&*medium, &options)?;
         let kit = Kit {
             medium,
             id: meta.id,
@@ -60,14 +58,12 @@ impl Store {
             next_number: AtomicU64::new(1),
             provided: Condvar::new(),
         };
-        let mut replay = Replay::start(&kit, KeyHasher::new(meta.hash_key), options.buckets)?;
-        let from = replay.state.position;
-        let known = replay.state.clone();
-        let known = |number| known.segments.iter().find(|state| state.number == number).copied();
-        let opened = recovery::open(&kit, from, known, |segments, segment, offset, record| {
-            replay.apply(segments, segment, offset, record)
-        })?;
-        let store = replay.into_store(kit, options, opened, lock)?;
+        let hasher = KeyHasher::new(meta.hash_key);
+        let (replay, opened) = match meta.complete {
+            true => read(&kit, hasher, &options)?,
+            false => create(&kit, hasher, &options, meta)?,
+        };
+        let store = into_store(replay, kit, options, opened, lock)?;
         info!(
             records = store.records(),
             segments = store.figures().segments,
@@ -114,7 +110,7 @@ fn prepare(path: &Path, options: &Options) -> Result<()> {
         return Err(foreign(&format!("it has no file `meta`, but holds {}", Path::new(stranger).display())));
     }
     let has_log = fs::read_dir(path.join(segment::FOLDER)).is_ok_and(|mut files| files.next().is_some());
-    if has_log {
+    if has_log && (options.read_only || !options.truncate) {
         return Err(foreign("its file `meta` is missing; restore that file from a backup"));
     }
     if !options.create || options.read_only {
@@ -133,199 +129,105 @@ fn make_folder(path: &Path) -> Result<()> {
     synced.map_err(Error::io("sync", parent.display().to_string()))
 }
 
-/// Removes a database's files, `meta` first, so that what is left of it is never opened.
-fn empty(path: &Path) -> Result<()> {
-    let shown = path.display().to_string();
-    match fs::remove_file(path.join(meta::NAME)) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            return Err(Error::Io { what: "empty", path: shown, source: error });
+/// The meta of the database that is there; else that of a new one, which is not complete yet.
+fn load_or_make_meta(medium: &dyn Medium, options: &Options) -> Result<Meta> {
+    let found = if medium.is_durable() { Meta::load(medium)? } else { None };
+    match found {
+        Some(meta) if meta.complete && !options.truncate => return Ok(meta),
+        Some(meta) if meta.complete && options.read_only => return Ok(meta),
+        _ if options.read_only && medium.is_durable() => {
+            return Err(Error::Missing { path: medium.describe("") });
         }
         _ => {}
-    }
-    for folder in [segment::FOLDER, checkpoint::FOLDER] {
-        match fs::remove_dir_all(path.join(folder)) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(Error::Io { what: "empty", path: shown, source: error });
-            }
-            _ => {}
-        }
-    }
-    Ok(())
-}
-
-fn load_or_create_meta(medium: &dyn Medium) -> Result<Meta> {
-    if medium.is_durable() {
-        let files = medium.list("").map_err(Error::io("list", medium.describe("")))?;
-        if files.iter().any(|(name, _)| name == meta::NAME) {
-            return Meta::load(medium);
-        }
     }
     let meta = Meta::random()?;
     meta.save(medium)?;
     Ok(meta)
 }
 
-/// The table while the log is read into it.
-struct Replay {
-    hasher: KeyHasher,
-    table: Table,
-    buckets: u64,
-    state: State,
-    records: i64,
-    last_ts: u64,
+/// Makes what a new database lacks. Interrupted, it is begun again: the meta says so until the end.
+fn create(kit: &Kit, hasher: KeyHasher, options: &Options, meta: Meta) -> Result<(Replay, Opened)> {
+    checkpoint::remove(&*kit.medium)?;
+    let opened = recovery::create(kit)?;
+    Meta { complete: true, ..meta }.save(&*kit.medium)?;
+    Ok((Replay::start(kit, hasher, options.buckets)?, opened))
 }
 
-impl Replay {
-    /// Begins with the checkpoint, or with nothing.
-    fn start(kit: &Kit, hasher: KeyHasher, buckets: u64) -> Result<Self> {
-        let no_memory = Error::io("allocate", "memory for the table");
-        let (table, state) = match kit.medium.is_durable().then(|| checkpoint::load(&*kit.medium, kit.id)) {
-            Some(Ok((table, state))) => (table, state),
-            Some(Err(why)) => {
-                info!(why, "no checkpoint is used: the table is built from the log");
-                (Table::new(buckets).map_err(no_memory)?, State::default())
-            }
-            None => (Table::new(buckets).map_err(no_memory)?, State::default()),
-        };
-        let mut replay =
-            Self { hasher, table, buckets, records: state.records as i64, last_ts: state.last_ts, state };
-        replay.forget_missing(kit)?;
-        Ok(replay)
+/// Reads a database that exists.
+fn read(kit: &Kit, hasher: KeyHasher, options: &Options) -> Result<(Replay, Opened)> {
+    let mut replay = Replay::start(kit, hasher, options.buckets)?;
+    let known = Known {
+        position: replay.state.position,
+        segments: replay.state.segments.clone(),
+        read_only: options.read_only,
+    };
+    let opened = recovery::open(kit, &known, |segments, segment, offset, record| {
+        replay.apply(segments, segment, offset, record)
+    })?;
+    if opened.replayed > 0 {
+        info!(bytes = opened.replayed, from_segment = known.position.segment, "replayed the log");
     }
+    Ok((replay, opened))
+}
 
-    /// Segments that compaction removed after the checkpoint are no loss: what was live in them was
-    /// written again later. Their entries go.
-    fn forget_missing(&mut self, kit: &Kit) -> Result<()> {
-        if self.state.segments.is_empty() {
-            return Ok(());
-        }
-        let files = kit.medium.list(segment::FOLDER);
-        let files = files.map_err(Error::io("list", kit.medium.describe(segment::FOLDER)))?;
-        let present: Vec<u64> = files.iter().filter_map(|(name, _)| segment::number_of(name)).collect();
-        let is_gone = |state: &checkpoint::SegmentState| !present.contains(&state.number);
-        let gone: Vec<u64> = self.state.segments.iter().filter(|s| is_gone(s)).map(|s| s.number).collect();
-        if gone.is_empty() {
-            return Ok(());
-        }
-        info!(segments = gone.len(), "forgetting entries of segments that were compacted away");
-        let records = &mut self.records;
-        self.table.retain(|entry| {
-            let missing = gone.iter().any(|&number| entry.address().segments_after(number) == 0);
-            if missing && !entry.is_tombstone() {
-                *records -= 1;
+fn into_store(
+    replay: Replay,
+    kit: Kit,
+    options: Options,
+    opened: Opened,
+    lock: Option<DatabaseLock>,
+) -> Result<Store> {
+    let end = opened.segments.iter().next_back().map(|last| last.end()).unwrap_or_default();
+    let durability = Durability::new(Arc::clone(&kit.medium));
+    let active = match opened.active {
+        Some(active) => {
+            for segment in opened.uncut.iter().chain([&active.segment]) {
+                durability.watch(segment);
             }
-            !missing
-        });
-        Ok(())
-    }
+            active
+        }
+        None => placeholder(end.segment + 1)?,
+    };
+    let tail = Tail {
+        active,
+        waiting: opened.spares.into(),
+        owed: 0,
+        starved: false,
+        wanted: 0,
+        refused: None,
+        full: None,
+        last_ts: replay.last_ts,
+    };
+    let table = Arc::new(replay.table);
+    let shared = Arc::new(Shared {
+        kit,
+        hasher: replay.hasher,
+        view: ArcSwap::from_pointee(View { table, segments: opened.segments }),
+        stripes: std::array::from_fn(|_| Mutex::default().into()),
+        tail: Mutex::new(tail),
+        appended: AtomicU64::new(end.to_word()),
+        durability,
+        records: AtomicI64::new(replay.records),
+        signals: Signals::default(),
+        bounds: match options.place {
+            Place::Memory => Bounds::new(options.max_records, options.max_bytes),
+            Place::Directory(_) => Bounds::new(None, None),
+        },
+        compacting: Mutex::new(()),
+        options,
+    });
+    let threads = worker::start(&shared)?;
+    shared.signals.wake_allocator();
+    shared.signals.wake_compactor();
+    Ok(Store { shared, threads, _lock: lock })
+}
 
-    /// Takes a record of the log into the table, unless the table has a newer one.
-    fn apply(
-        &mut self,
-        segments: &Segments,
-        segment: &Arc<Segment>,
-        offset: usize,
-        record: &Record<'_>,
-    ) -> Result<()> {
-        self.last_ts = self.last_ts.max(record.stamp.ts);
-        if record.kind == Kind::Vanish {
-            self.table = Table::new(self.buckets).map_err(Error::io("allocate", "memory for the table"))?;
-            self.records = 0;
-            segments.iter().for_each(|segment| segment.set_live(0, 0));
-            return Ok(());
-        }
-        let hash = self.hasher.hash(record.key);
-        let mut old: Option<(Stamp, usize, Target)> = None;
-        let slot = self.table.slot(hash, |entry| {
-            let address = entry.address();
-            match segments.at(address).and_then(|segment| segment.peek(address.offset())) {
-                Some(found) if found.key == record.key => {
-                    old = Some((found.stamp, found.len, entry.target()));
-                    true
-                }
-                _ => false,
-            }
-        });
-        if old.is_some_and(|(stamp, ..)| stamp > record.stamp) {
-            return Ok(());
-        }
-        let tombstone = record.kind == Kind::Delete;
-        let target = Target { address: Address::new(segment.number(), offset), tombstone };
-        let Some(slot) = slot else { return Ok(()) };
-        let was_there = match (&slot, old) {
-            (Slot::Found(..), Some((_, len, target))) => {
-                if let Some(segment) = segments.at(target.address) {
-                    segment.sub_live(len, target.tombstone);
-                }
-                !target.tombstone
-            }
-            _ => false,
-        };
-        self.table.point(slot, hash, target).map_err(Error::io("allocate", "memory for the table"))?;
-        segment.add_live(record.len, tombstone);
-        self.records += i64::from(!tombstone) - i64::from(was_there);
-        while self.table.is_loaded() {
-            let hash_of = |entry: crate::index::Entry| {
-                let address = entry.address();
-                Some(self.hasher.hash(segments.at(address)?.peek(address.offset())?.key))
-            };
-            self.table.grow(|_| (), hash_of).map_err(Error::io("allocate", "memory for the table"))?;
-        }
-        Ok(())
-    }
-
-    fn into_store(
-        self,
-        kit: Kit,
-        options: Options,
-        mut opened: Opened,
-        lock: Option<DatabaseLock>,
-    ) -> Result<Store> {
-        if opened.replayed > 0 {
-            info!(bytes = opened.replayed, from_segment = self.state.position.segment, "replayed the log");
-        }
-        let active = match opened.active.take() {
-            Some(active) => active,
-            None => {
-                let active = kit.segment(kit.segment_size)?;
-                opened.segments.push(Arc::clone(&active.segment));
-                active
-            }
-        };
-        let durability = Durability::new(Arc::clone(&kit.medium));
-        for segment in opened.uncut.iter().chain([&active.segment]) {
-            durability.watch(segment);
-        }
-        let end = active.segment.end();
-        let tail = Tail {
-            active,
-            spare: opened.spare,
-            own: None,
-            wanted: 0,
-            refused: None,
-            full: None,
-            last_ts: self.last_ts,
-        };
-        let shared = Arc::new(Shared {
-            kit,
-            hasher: self.hasher,
-            view: ArcSwap::from_pointee(View { table: Arc::new(self.table), segments: opened.segments }),
-            stripes: std::array::from_fn(|_| Mutex::default().into()),
-            tail: Mutex::new(tail),
-            appended: AtomicU64::new(end.to_word()),
-            durability,
-            records: AtomicI64::new(self.records),
-            signals: Signals::default(),
-            bounds: match options.place {
-                Place::Memory => Bounds::new(options.max_records, options.max_bytes),
-                Place::Directory(_) => Bounds::new(None, None),
-            },
-            compacting: Mutex::new(()),
-            options,
-        });
-        let threads = worker::start(&shared)?;
-        shared.signals.wake_allocator();
-        shared.signals.wake_compactor();
-        Ok(Store { shared, threads, _lock: lock })
+/// Stands where the active segment would be in a database that is only read. Nothing is ever appended.
+fn placeholder(number: u64) -> Result<Active> {
+    let region = Region::anonymous(String::new(), HEADER).map_err(Error::io("allocate", "memory"))?;
+    let segment = Segment::new(number, Arc::new(region));
+    match segment.region().appender() {
+        Some(appender) => Ok(Active { segment: Arc::new(segment), appender }),
+        None => Err(Error::ReadOnly),
     }
 }

@@ -77,7 +77,7 @@ impl KeyIterator {
         Self { cursor: Some(Cursor::default()), batch: Vec::new() }
     }
 
-    /// An iterator from `key` on, the key included; none where there is no such record.
+    /// An iterator from `key` on, the key first; none where there is no such record.
     pub fn starting_at(store: &Store, key: &[u8]) -> Result<Option<Self>> {
         if store.get(key, |_| ())?.is_none() {
             return Ok(None);
@@ -85,9 +85,6 @@ impl KeyIterator {
         let place = store.shared.hasher.hash(key).reverse_bits();
         let mut iterator = Self { cursor: Some(Cursor(place)), batch: Vec::new() };
         iterator.fill(store)?;
-        while iterator.batch.last().is_some_and(|first| &**first != key) {
-            iterator.batch.pop();
-        }
         Ok(Some(iterator))
     }
 

@@ -6,21 +6,19 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use crc32fast::Hasher;
-
 use crate::error::{Error, Result};
 use crate::index::checkpoint;
 use crate::log::address::Position;
-use crate::log::record::{Head, Kind, Stamp};
-use crate::log::segment::{self, Segment};
-use crate::meta;
+use crate::log::record::SEAL;
+use crate::log::segment::{self, HEADER, Segment};
+use crate::meta::{self, Meta};
 use crate::store::{Shared, Store};
 
 impl Store {
     /// Copies the database into the directory `target`, which must not exist, and returns the
     /// position that the copy is of. Full segments are linked where the file system allows, else
     /// copied. Blocks for as long as that takes; readers and writers go on. Nothing is left behind
-    /// where it fails.
+    /// where it fails. The copy of a database in memory may still hold records that its bounds dropped.
     pub fn copy_to(&self, target: &Path) -> Result<Position> {
         let shown = target.display().to_string();
         if target.symlink_metadata().is_ok() {
@@ -65,7 +63,7 @@ impl Shared {
             let whole = segment.number() < position.segment;
             self.copy_segment(segment, &target, (!whole).then_some(position.offset)).map_err(failed())?;
         }
-        let meta = crate::meta::Meta { id: self.kit.id, hash_key: self.hasher.key() };
+        let meta = Meta { complete: true, id: self.kit.id, hash_key: self.hasher.key() };
         write_file(&folder.join(meta::NAME), &[&meta.encode()]).map_err(failed())?;
         for path in [folder.join(segment::FOLDER), folder.to_owned()] {
             sync_folder(Some(&path)).map_err(failed())?;
@@ -73,14 +71,16 @@ impl Shared {
         Ok(position)
     }
 
-    /// Links or copies a full segment; copies the first `end` bytes of the last and seals them.
+    /// Links or copies a full segment; copies the first `end` bytes of the last one, as a segment
+    /// that has room for nothing but its seal.
     fn copy_segment(&self, segment: &Segment, target: &Path, end: Option<u64>) -> io::Result<()> {
         let bytes = segment.region().bytes();
         match end {
             Some(end) => {
-                let mut seal = Head::new(Kind::Seal, 0, 0);
-                let seal = seal.finish(Stamp::default(), Hasher::new());
-                write_file(target, &[&bytes[..bytes.len().min(end as usize)], seal])
+                let capacity = end + SEAL as u64;
+                let header = segment::header(self.kit.id, segment.number(), capacity);
+                let records = bytes.get(HEADER..end as usize).unwrap_or_default();
+                write_file(target, &[&header, records, &[0; SEAL]])
             }
             None => {
                 let source = self.kit.medium.describe(segment.region().name());

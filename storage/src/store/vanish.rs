@@ -28,7 +28,7 @@ impl Shared {
             let _stripes: Vec<_> = (0..STRIPES).map(|stripe| self.lock_stripe(stripe)).collect();
             let mut tail = self.tail.lock();
             let draft = Draft { kind: Kind::Vanish, key: &[], value: [&[], &[]], after: 0 };
-            let (body, urgency) = (Hasher::new(), Urgency::FreesSpace);
+            let (body, urgency) = (Hasher::new(), Urgency::Delete);
             writer::append(&mut tail, &self.kit, self, &draft, body, urgency)?;
             self.set_end(&tail);
             self.view.rcu(|view| View { table: Arc::clone(&empty), segments: view.segments.clone() });

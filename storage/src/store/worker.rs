@@ -8,7 +8,7 @@ use std::time::Duration;
 use parking_lot::{Condvar, Mutex};
 
 use crate::error::{Error, Result};
-use crate::log::writer::{Tail, is_no_space};
+use crate::log::writer::{Active, Tail, is_no_space};
 use crate::store::Shared;
 
 /// Pages are made ready for writing this far ahead of the end of the log, in bytes.
@@ -68,8 +68,9 @@ impl Signals {
         self.compact.raise();
     }
 
-    pub(crate) fn wait_for_compaction(&self) {
-        self.compact.wait(None);
+    /// Waits until segments may have died, or for `pause`.
+    pub(crate) fn wait_for_compaction(&self, pause: Duration) {
+        self.compact.wait(Some(pause));
     }
 
     /// Asks for more pages where fewer than enough are left.
@@ -123,6 +124,10 @@ impl Shared {
             if self.signals.is_stopping() {
                 break;
             }
+            if retry {
+                // No segment is used up now, but deletes may have left some with few live records.
+                self.signals.wake_compactor();
+            }
             self.provide();
             self.populate();
             self.signals.populating.store(false, Ordering::Relaxed);
@@ -135,41 +140,85 @@ impl Shared {
     /// Allocates what the tail lacks, or notes that there is no space for it. Only this thread makes
     /// segments once the database is open.
     fn provide(&self) {
-        let (lacks_spare, wanted) = {
-            let tail = self.tail.lock();
-            (tail.spare.is_none(), if tail.own.is_none() { tail.wanted } else { 0 })
-        };
-        for capacity in [if lacks_spare { self.kit.segment_size } else { 0 }, wanted] {
-            if capacity == 0 {
-                continue;
-            }
-            let allocated = self.kit.segment(capacity);
+        let wanted = {
             let mut tail = self.tail.lock();
-            match allocated {
-                Ok(segment) if capacity == self.kit.segment_size => {
-                    tail.spare = Some(segment);
-                    if tail.full.take().is_some() {
-                        tracing::info!("there is space for the log again");
-                    }
-                }
-                Ok(segment) => tail.own = Some(segment),
-                Err(error) if capacity == self.kit.segment_size => note_failure(&mut tail, error),
+            let wanted = std::mem::take(&mut tail.wanted);
+            if tail.awaits(wanted) { 0 } else { wanted }
+        };
+        if wanted > 0 {
+            let made = self.large_and_spare(wanted);
+            let mut tail = self.tail.lock();
+            match made {
+                Ok(both) => note_success(&mut tail, both),
                 Err(error) => tail.refused = Some(error.to_string()),
+            }
+        }
+        while let Some(last) = self.lacks() {
+            let made = self.spare(last);
+            let mut tail = self.tail.lock();
+            match made {
+                Ok(spare) => note_success(&mut tail, [spare]),
+                Err(error) => {
+                    note_failure(&mut tail, error);
+                    break;
+                }
             }
         }
         self.kit.provided.notify_all();
     }
 
+    /// Whether another segment should be made, and if so, whether none is waiting at all. One waits
+    /// always, for compaction; a second from the middle of the active segment on, and after a shortage.
+    fn lacks(&self) -> Option<bool> {
+        let tail = self.tail.lock();
+        let is_short = tail.room() < self.kit.segment_size / 2 || tail.starved || tail.full.is_some();
+        let enough = if is_short { 2 } else { 1 };
+        (tail.waiting.len() < enough).then_some(tail.waiting.is_empty())
+    }
+
+    /// A segment of the usual size. The only one may be smaller on a full disk: a segment that was
+    /// removed gives back only what it was cut to.
+    fn spare(&self, only: bool) -> Result<Active> {
+        let size = self.kit.segment_size;
+        match self.kit.segment(size) {
+            Err(_) if only => self.kit.segment(size / 8 * 7).or_else(|_| self.kit.segment(size / 2)),
+            made => made,
+        }
+    }
+
+    /// A segment for a large record, and a spare behind it: the record may fill the first to the end.
+    fn large_and_spare(&self, capacity: usize) -> Result<[Active; 2]> {
+        let large = self.kit.segment(capacity)?;
+        match self.kit.segment(self.kit.segment_size) {
+            Ok(spare) => Ok([large, spare]),
+            Err(error) => {
+                self.kit.discard(large);
+                Err(error)
+            }
+        }
+    }
+
     fn populate(&self) {
-        let (region, spare) = {
+        let (region, next) = {
             let tail = self.tail.lock();
-            let spare = tail.spare.as_ref().map(|spare| Arc::clone(spare.appender.region()));
-            (Arc::clone(tail.active.appender.region()), spare)
+            let next = tail.waiting.front().map(|next| Arc::clone(next.appender.region()));
+            (Arc::clone(tail.active.appender.region()), next)
         };
         region.populate(region.written() + AHEAD);
-        if let Some(spare) = spare {
-            spare.populate(AHEAD);
+        if let Some(next) = next {
+            next.populate(AHEAD);
         }
+    }
+}
+
+fn note_success(tail: &mut Tail, made: impl IntoIterator<Item = Active>) {
+    tail.waiting.extend(made);
+    if tail.waiting.len() < 2 {
+        return;
+    }
+    tail.starved = false;
+    if tail.full.take().is_some() {
+        tracing::info!("there is space for the log again");
     }
 }
 
@@ -178,5 +227,6 @@ fn note_failure(tail: &mut Tail, error: Error) {
     if tail.full.is_none() {
         tracing::error!(%error, no_space, "cannot allocate the next segment: only deletes are accepted");
     }
+    tail.starved = false;
     tail.full = Some(error.to_string());
 }
