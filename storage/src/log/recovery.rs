@@ -111,7 +111,8 @@ pub fn open(kit: &Kit, known: &Known, mut apply: impl Apply) -> Result<Opened> {
     };
     let mut rest = files(kit)?.into_iter();
     let mut end = None;
-    while let (None, Some(file)) = (&end, rest.next()) {
+    while end.is_none() {
+        let Some(file) = rest.next() else { break };
         if file.number < known.position.segment {
             take_known(kit, known, file, &mut log)?;
         } else {

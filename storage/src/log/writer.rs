@@ -79,8 +79,8 @@ pub struct Tail {
     pub starved: bool,
     /// Bytes that such a larger segment should have; 0 where none is waited for.
     pub wanted: usize,
-    /// Why the last segment of that kind could not be had.
-    pub refused: Option<String>,
+    /// Bytes of the last segment of that kind that could not be had, and why.
+    pub refused: Option<(usize, String)>,
     /// Whether the last try to allocate ahead found no space, and what was said.
     pub full: Option<String>,
     /// The last stamp given, in microseconds.
@@ -272,18 +272,21 @@ fn wait_for_room(
         // Of an earlier try; whoever still waits for the answer asks again.
         tail.refused = None;
     }
+    let capacity = needed + kit.segment_size / 4;
     while !tail.fits(len, urgency, kit.segment_size) {
-        if tail.room() < len {
-            if tail.awaits(needed) && tail.go_on(urgency, host) {
-                continue;
-            }
-            if large {
-                tail.wanted = tail.wanted.max(needed + kit.segment_size / 4);
-            }
+        let lacks_room = tail.room() < len;
+        if lacks_room && tail.awaits(needed) && tail.go_on(urgency, host) {
+            continue;
         }
-        let refused = if large { tail.refused.take() } else { None };
-        if let Some(why) = refused.or_else(|| tail.full.clone()) {
+        // A refusal of more than is needed here is somebody else's.
+        if let Some((_, why)) = tail.refused.take_if(|(refused, _)| large && *refused <= capacity) {
             return Err(Error::Full(why));
+        }
+        if let Some(why) = tail.full.clone() {
+            return Err(Error::Full(why));
+        }
+        if lacks_room && large {
+            tail.wanted = tail.wanted.max(capacity);
         }
         tail.starved = true;
         host.request_segment();

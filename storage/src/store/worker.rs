@@ -150,7 +150,7 @@ impl Shared {
             let mut tail = self.tail.lock();
             match made {
                 Ok(both) => note_success(&mut tail, both),
-                Err(error) => tail.refused = Some(error.to_string()),
+                Err(error) => tail.refused = Some((wanted, error.to_string())),
             }
         }
         while let Some(last) = self.lacks() {

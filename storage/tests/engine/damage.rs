@@ -193,7 +193,7 @@ fn a_missing_or_swapped_file_is_noticed() {
             fs::remove_file(scene.work.join(&file)).unwrap();
             let opened = scene.judge(&format!("{} removed", file.display()), true, false);
             let is_needed = !file.ends_with("checkpoint") && scene::used(&scene.pristine.join(&file)) > 64;
-            assert!(!(opened && is_needed), "{} is missing", file.display());
+            assert!(killed || !(opened && is_needed), "{} is missing", file.display());
             for other in scene.files() {
                 scene.restore();
                 fs::copy(scene.pristine.join(&other), scene.work.join(&file)).unwrap();
