@@ -286,6 +286,26 @@ impl Table {
         }
     }
 
+    /// The entries that `wanted` accepts, bucket by bucket. Takes no lock: an entry that is there all the
+    /// time is found, since a bucket that splits moves entries only to buckets that are yet to come.
+    pub fn entries_where(&self, wanted: impl Fn(Entry) -> bool) -> Vec<Entry> {
+        let (mut found, mut entries) = (Vec::new(), Vec::new());
+        let mut index = 0;
+        while let Some(first) = (index < self.size()).then(|| self.primary.get(index)).flatten() {
+            entries.clear();
+            let before = Link(first[LINK].load(Ordering::Acquire));
+            self.collect(first, &mut entries);
+            fence(Ordering::Acquire);
+            if before.is_changing() || first[LINK].load(Ordering::Relaxed) != before.0 {
+                std::hint::spin_loop();
+                continue;
+            }
+            found.extend(entries.iter().copied().filter(|&entry| wanted(entry)));
+            index += 1;
+        }
+        found
+    }
+
     /// The entries of a chain, as they are now.
     pub(super) fn collect(&self, first: &Bucket, entries: &mut Vec<Entry>) {
         let mut bucket = first;

@@ -12,18 +12,28 @@ use std::time::Duration;
 use crc32fast::Hasher;
 
 use crate::error::{Error, Result};
-use crate::index::{STRIPES, Slot, Target};
-use crate::log::address::{Address, MAX_SPAN};
+use crate::index::{STRIPES, Slot, Table, Target};
+use crate::log::address::{Address, MAX_SPAN, Position};
 use crate::log::manifest::Manifest;
 use crate::log::record::{At, Kind, SEAL};
 use crate::log::segment::{FOLDER, HEADER, Segment};
 use crate::log::writer::{self, Draft, Urgency};
 use crate::store::{Shared, Store, View};
 
-/// A segment is rewritten in the background when less than this share of it is live, in percent.
-const BACKGROUND: u64 = 50;
-/// Likewise when asked to optimize.
-const OPTIMIZE: u64 = 95;
+/// How much of the log may be dead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Goal {
+    /// While writers are busy: as much as is live, or a few segments. What is overwritten often is
+    /// better left to die by itself than copied.
+    Busy,
+    /// Once they pause: a little less than is live.
+    Idle,
+    /// When asked to optimize: a twentieth of each segment older than this one.
+    Tight(u64),
+}
+
+/// Dead bytes that are always allowed while writers are busy, in segments.
+const SLACK: u64 = 4;
 /// Between two looks at segments of which none was due.
 const PAUSE: Duration = Duration::from_secs(1);
 /// After an error.
@@ -50,16 +60,23 @@ impl Store {
             }
             tail.active.segment.number()
         };
-        while shared.compact_one(OPTIMIZE, last)? {}
+        while shared.compact_one(Goal::Tight(last))? {}
         Ok(())
     }
 }
 
 impl Shared {
     pub(crate) fn compact_in_background(&self) {
+        let mut end = Position::default();
         while !self.signals.is_stopping() {
-            match self.compact_one(BACKGROUND, u64::MAX) {
-                Ok(true) => {}
+            let goal = if std::mem::replace(&mut end, self.end()) == end { Goal::Idle } else { Goal::Busy };
+            match self.compact_one(goal) {
+                Ok(true) => {
+                    // What it wrote itself is no sign that others are busy.
+                    if goal == Goal::Idle {
+                        end = self.end();
+                    }
+                }
                 Ok(false) => self.signals.wait_for_compaction(PAUSE),
                 Err(error) => {
                     tracing::error!(%error, "compaction stopped; it is tried again later");
@@ -69,15 +86,18 @@ impl Shared {
         }
     }
 
-    /// Removes or rewrites the segment before number `end` that gives most space back, if any is live
-    /// to less than `percent`. Says whether it did anything.
-    fn compact_one(&self, percent: u64, end: u64) -> Result<bool> {
+    /// Removes or rewrites the segment that gives most space back, if the goal asks for it. Says whether
+    /// it did anything.
+    fn compact_one(&self, goal: Goal) -> Result<bool> {
         if self.signals.is_stopping() || self.check_writable().is_err() {
             return Ok(false);
         }
         let _compacting = self.compacting.lock();
         let view = self.view.load_full();
-        let Some(segment) = choose(&view, percent, end, self.room_when_full()) else { return Ok(false) };
+        let segment_size = self.kit.segment_size as u64;
+        let Some(segment) = choose(&view, goal, segment_size, self.room_when_full()) else {
+            return Ok(false);
+        };
         let is_oldest = view.segments.oldest().is_some_and(|oldest| oldest.number() == segment.number());
         self.tail.lock().owed = segment.live() as usize;
         let done = self.empty_and_remove(segment, is_oldest);
@@ -120,6 +140,11 @@ impl Shared {
 
     /// Copies the live records of a segment to the end of the log.
     fn rewrite(&self, segment: &Arc<Segment>, drop_tombstones: bool) -> Result<()> {
+        let table = Arc::clone(&self.view.load().table);
+        // Where the table is the smaller of the two it tells what is live sooner than the segment.
+        if table.size() * 64 < segment.written() {
+            self.rewrite_by_table(&table, segment, drop_tombstones)?;
+        }
         let mut offset = HEADER;
         while segment.live() > 0 && !self.signals.is_stopping() {
             let record = match segment.at(offset) {
@@ -141,6 +166,26 @@ impl Shared {
                 }
             }
             offset += record.len;
+        }
+        Ok(())
+    }
+
+    /// Copies the records of a segment that the table points at.
+    fn rewrite_by_table(&self, table: &Table, segment: &Arc<Segment>, drop_tombstones: bool) -> Result<()> {
+        for entry in table.entries_where(|entry| entry.address().segments_after(segment.number()) == 0) {
+            if self.signals.is_stopping() {
+                return Ok(());
+            }
+            let offset = entry.address().offset();
+            match segment.at(offset) {
+                At::Record(record) => {
+                    self.move_record(segment, offset, record.key, record.len, drop_tombstones)?;
+                }
+                At::End | At::Damage(_) => {
+                    segment.set_damaged();
+                    return Err(self.damaged(&self.view.load(), entry.address()));
+                }
+            }
         }
         Ok(())
     }
@@ -221,8 +266,10 @@ impl Shared {
     }
 }
 
-/// The sealed segment that gives most back, if one is due.
-fn choose(view: &View, percent: u64, end: u64, room: Option<u64>) -> Option<&Arc<Segment>> {
+/// The sealed segment to work on next, if the goal asks for any. `room` is what compaction may append
+/// where there is no space for another segment.
+fn choose(view: &View, goal: Goal, segment_size: u64, room: Option<u64>) -> Option<&Arc<Segment>> {
+    let end = if let Goal::Tight(end) = goal { end } else { u64::MAX };
     let oldest = view.segments.oldest()?.number();
     let newest = view.segments.iter().next_back()?.number();
     let sealed = || view.segments.iter().filter(|segment| segment.is_sealed() && segment.number() < end);
@@ -238,23 +285,31 @@ fn choose(view: &View, percent: u64, end: u64, room: Option<u64>) -> Option<&Arc
         let tombstones = if segment.number() == oldest { segment.tombstones() } else { 0 };
         segment.live().saturating_sub(tombstones)
     };
-    let is_due = |segment: &Segment| match room {
-        None => useful(segment) * 100 < segment.written() * percent,
+    let (mut written, mut live, mut tombstones) = (0, 0, 0);
+    for segment in sealed() {
+        written += segment.written();
+        live += useful(segment);
+        tombstones += segment.tombstones();
+    }
+    let dead = written.saturating_sub(live);
+    let is_due = |segment: &Segment| match (room, goal) {
         // On a full disk every gain counts.
-        Some(_) => useful(segment) + useful(segment) / 1024 + LEAST_GAIN < segment.written(),
+        (Some(_), _) => useful(segment) + useful(segment) / 1024 + LEAST_GAIN < segment.written(),
+        (None, Goal::Tight(_)) => useful(segment) * 100 < segment.written() * 95,
+        (None, Goal::Busy) => dead > live.max(SLACK * segment_size),
+        (None, Goal::Idle) => dead * 10 > live * 9,
     };
     // But what cannot be moved whole, and a manifest behind it, would only use up the last room.
     let manifest = 64 + 16 * view.segments.iter().count() as u64;
     let room = room.map_or(u64::MAX, |room| room.saturating_sub(manifest));
     let best = sealed()
         .filter(|segment| !segment.is_damaged() && is_due(segment) && useful(segment) <= room)
-        .max_by_key(|segment| segment.written() - useful(segment).min(segment.written()));
+        .filter(|segment| useful(segment) < segment.written())
+        .min_by_key(|segment| useful(segment) * 1000 / segment.written().max(1));
     if best.is_some() {
         return best;
     }
     // Tombstones behind a full oldest segment can go only once that one has moved on.
-    let (live, tombstones) =
-        sealed().fold((0, 0), |(live, dead), segment| (live + segment.live(), dead + segment.tombstones()));
     (tombstones * 4 > live)
         .then(|| sealed().next().filter(|first| !first.is_damaged() && useful(first) <= room))
         .flatten()

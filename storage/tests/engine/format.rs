@@ -166,7 +166,8 @@ fn meta_is_as_documented() {
 fn segments_are_as_documented() {
     let scene = scene();
     let files = scene::segments(&scene.path);
-    assert_eq!(files.len(), 3, "a full segment, the active one and a spare: {files:?}");
+    // A second spare is there where a writer had to ask for the first.
+    assert!(matches!(files.len(), 3 | 4), "a full segment, the active one and a spare: {files:?}");
     for (number, file) in (1..).zip(&files) {
         assert_eq!(*file, scene::segment(&scene.path, number));
         let bytes = fs::read(file).unwrap();
@@ -179,7 +180,7 @@ fn segments_are_as_documented() {
         assert_eq!(map.number("crc"), crc(&[&bytes[..60]]));
         map.end();
         assert_eq!(number == 1, bytes.len() < SEGMENT, "only a sealed segment is cut");
-        assert_eq!(number == 3, bytes[64..].iter().all(|&b| b == 0), "only the spare has no records");
+        assert_eq!(number >= 3, bytes[64..].iter().all(|&b| b == 0), "only the spare has no records");
     }
 }
 
