@@ -1,0 +1,14 @@
+//! Tests of the whole node over its socket and its command line: one binary, a module a charter.
+//!
+//! | variable | what it does |
+//! |---|---|
+//! | `LCNODE_SEED` | the seed of every random test; else a new one each, printed when a test fails |
+//! | `LCNODE_KILLS` | SIGKILLs for each `--sync` mode, default 8 |
+//! | `LCNODE_ROUNDS` | rounds of the model test between clean restarts, default 3 |
+//! | `CI=true` | as root, the test of a full disk must run: a file system that cannot be mounted fails it |
+
+// Helpers of tests may fail as loudly as the tests themselves.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod conformance;
+mod support;
