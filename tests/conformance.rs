@@ -58,11 +58,12 @@ fn cut_at_any_byte_in_memory_over_a_socket() {
     replay(&node, &mut Sending::Cut(&mut rng("cut_at_any_byte_in_memory_over_a_socket")));
 }
 
-/// With a table of the least size and a segment that is left at once: the data's place must not matter.
+/// With the least table and the smallest segments: where the records are must not matter.
 #[test]
 fn with_other_tuning() {
     let folder = folder();
-    let node = Node::start(folder.path(), &["-thnum", "1", "--sync", "never", "casket.tch#bnum=1"]);
+    let options = ["-thnum", "2", "--sync", "never", "--segment-size", "64k", "casket.tch#bnum=1"];
+    let node = Node::start(folder.path(), &options);
     replay(&node, &mut Sending::Recorded);
 }
 
@@ -86,7 +87,8 @@ fn replay_case(node: &Node, case: &Value, sending: &mut Sending) -> Result<(), S
     node.client().ask(&wire::vanish(), &[0]);
     let mut client = node.client();
     for (number, step) in case["steps"].as_array().unwrap().iter().enumerate() {
-        replay_step(&mut client, step, sending).map_err(|why| format!("step {number} {}: {why}", step["note"]))?;
+        replay_step(&mut client, step, sending)
+            .map_err(|why| format!("step {number} {}: {why}", step["note"]))?;
         if step["closed"] == true {
             client = node.client();
         }

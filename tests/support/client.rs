@@ -258,7 +258,8 @@ impl Client {
         let text = String::from_utf8(self.field_of(&wire::stat()).expect("stat never fails")).unwrap();
         assert!(text.ends_with('\n'), "{text:?}");
         let pair = |line: &str| {
-            let (name, value) = line.split_once('\t').unwrap_or_else(|| panic!("a line without a tab: {line:?}"));
+            let (name, value) =
+                line.split_once('\t').unwrap_or_else(|| panic!("a line without a tab: {line:?}"));
             (name.to_owned(), value.to_owned())
         };
         text.lines().map(pair).collect()

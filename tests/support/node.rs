@@ -113,7 +113,8 @@ impl Launch {
     pub fn spawn(self) -> Node {
         let log = OpenOptions::new().append(true).create(true).open(log_path(&self.folder)).unwrap();
         let mut command = self.command();
-        let process = command.stdout(log.try_clone().unwrap()).stderr(log).spawn().expect("the node can be run");
+        let process =
+            command.stdout(log.try_clone().unwrap()).stderr(log).spawn().expect("the node can be run");
         Node { process, launch: self, ended: None }
     }
 
@@ -165,7 +166,8 @@ impl Node {
 
     /// What it has printed, and what those before it in the folder have.
     pub fn log(&self) -> String {
-        String::from_utf8_lossy(&std::fs::read(log_path(&self.launch.folder)).unwrap_or_default()).into_owned()
+        String::from_utf8_lossy(&std::fs::read(log_path(&self.launch.folder)).unwrap_or_default())
+            .into_owned()
     }
 
     /// Bytes of memory that it has in RAM and that are not pages of its files.

@@ -1,0 +1,12 @@
+//! What each command of the binary protocol does, beyond the recorded conversations.
+
+mod administration;
+mod copies;
+mod errors;
+mod iterator;
+mod memory;
+mod misc;
+mod numbers;
+mod read_only;
+mod records;
+mod regex;
