@@ -12,4 +12,6 @@
 
 mod commands;
 mod conformance;
+mod masks;
+mod stat;
 mod support;
