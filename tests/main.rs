@@ -12,6 +12,7 @@
 
 mod commands;
 mod conformance;
+mod connections;
 mod masks;
 mod stat;
 mod support;

@@ -24,7 +24,7 @@ pub fn folder() -> TempDir {
 }
 
 /// Runs a test on an empty database of either kind, each in a folder of its own.
-pub fn on_both(options: &[&str], test: impl Fn(&Node)) {
+pub fn on_both(options: &[&str], mut test: impl FnMut(&Node)) {
     for database in [HASH, MEMORY] {
         let folder = folder();
         let node = Node::start(folder.path(), &[options, &[database]].concat());

@@ -120,15 +120,20 @@ impl Launch {
 
     /// Starts it and waits until it answers.
     pub fn start(self) -> Node {
+        self.try_start().unwrap_or_else(|node| panic!("the node did not start: {:?}", node.ended))
+    }
+
+    /// Starts it and waits until it answers, or has ended, which is the error.
+    pub fn try_start(self) -> Result<Node, Node> {
         let mut node = self.spawn();
         let start = Instant::now();
         loop {
             if node.answers() {
-                return node;
+                return Ok(node);
             }
             if let Some(status) = node.process.try_wait().unwrap() {
                 node.ended = Some(status);
-                panic!("the node did not start: {status}");
+                return Err(node);
             }
             assert!(start.elapsed() < ANSWER, "the node does not answer");
             sleep(Duration::from_millis(5));

@@ -1,0 +1,5 @@
+//! What a connection may do to the node, and the node to a connection.
+
+mod crowds;
+mod framing;
+mod patience;
