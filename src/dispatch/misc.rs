@@ -75,13 +75,13 @@ pub(super) fn misc(node: &Node, session: &mut Session, name: &[u8], args: Items<
     let done = |done: bool, reply: &mut dyn Reply| if done { reply.success() } else { reply.failure() };
     match (Function::of(name), first, second) {
         (Some(Function::Put), Some(key), Some(value)) => {
-            done(write::do_put(node, session, key, value), reply);
+            done(fits(node, session, key, value) && write::do_put(node, session, key, value), reply);
         }
         (Some(Function::PutKeep), Some(key), Some(value)) => {
-            done(write::do_put_keep(node, session, key, value), reply);
+            done(fits(node, session, key, value) && write::do_put_keep(node, session, key, value), reply);
         }
         (Some(Function::PutCat), Some(key), Some(value)) => {
-            done(write::do_put_cat(node, session, key, value), reply);
+            done(fits(node, session, key, value) && write::do_put_cat(node, session, key, value), reply);
         }
         (Some(Function::Out), Some(key), _) => done(write::do_out(node, session, key), reply),
         (Some(Function::Get), Some(key), _) => get(node, session, key, reply),
@@ -89,15 +89,16 @@ pub(super) fn misc(node: &Node, session: &mut Session, name: &[u8], args: Items<
             let mut fields = args.iter();
             let mut stored = true;
             while let (true, Some(key), Some(value)) = (stored, fields.next(), fields.next()) {
-                stored = write::do_put(node, session, key, value);
+                stored = fits(node, session, key, value) && write::do_put(node, session, key, value);
             }
             done(stored, reply);
         }
         (Some(Function::OutList), ..) => {
+            let mut removed = true;
             for key in args.iter() {
-                write::do_out(node, session, key);
+                removed &= write::do_out(node, session, key) || session.last_error == ErrorNumber::NoRecord;
             }
-            done(node.store.failure().is_none(), reply);
+            done(removed, reply);
         }
         (Some(Function::GetList), ..) => get_list(node, session, args, reply),
         (Some(Function::GetPart), Some(key), offset) => {
@@ -123,6 +124,15 @@ pub(super) fn misc(node: &Node, session: &mut Session, name: &[u8], args: Items<
             reply.failure();
         }
     }
+}
+
+/// Whether a record is within the limits of keys and values: an argument may have the size of either.
+fn fits(node: &Node, session: &mut Session, key: &[u8], value: &[u8]) -> bool {
+    let fits = key.len() <= node.limits.max_key as usize && value.len() <= node.limits.max_value as usize;
+    if !fits {
+        session.last_error = ErrorNumber::Invalid;
+    }
+    fits
 }
 
 fn get(node: &Node, session: &mut Session, key: &[u8], reply: &mut impl Reply) {

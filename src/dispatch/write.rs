@@ -84,13 +84,16 @@ pub(super) fn put_shl(
     width: u32,
     reply: &mut impl Reply,
 ) {
+    let limit = node.limits.max_value as usize;
     let result = node.store.update(key, |old| match old {
         // A new record keeps all of its value, whatever the width (observed).
         None => Change::Put { kept: &[], new: value },
         Some(old) => {
             let cut = (old.len() + value.len()).saturating_sub(width as usize);
             let kept = &old[cut.min(old.len())..];
-            Change::Put { kept, new: &value[cut.saturating_sub(old.len())..] }
+            let new = &value[cut.saturating_sub(old.len())..];
+            // As for putcat.
+            if kept.len() + new.len() > limit { Change::Keep } else { Change::Put { kept, new } }
         }
     });
     let done = changed(session, Command::PutShl, ErrorNumber::Write, result);

@@ -52,6 +52,7 @@ fn writes_fail_and_reads_work() {
         ("putcat", &[b"k", b"w"]),
         ("out", &[b"k"]),
         ("putlist", &[b"k", b"w"]),
+        ("outlist", &[b"k"]),
         ("sync", &[]),
         ("optimize", &[]),
         ("vanish", &[]),

@@ -2,4 +2,5 @@
 
 mod crowds;
 mod framing;
+mod limits;
 mod patience;
