@@ -260,15 +260,17 @@ fn listen(args: &Args, base: &Path) -> Result<Listen, String> {
     Ok(Listen::Unix(path))
 }
 
-/// A budget below one largest request would refuse it forever, though its own limit allows it.
+/// A budget below one largest request would refuse it forever, though its own limits allow it. While it
+/// comes, an eighth more than its bytes is set aside for it.
 fn check_buffers(args: &Args) -> Result<(), String> {
-    for (option, bytes) in [("--max-value", args.max_value), ("--max-key", args.max_key)] {
-        if u64::from(bytes) > args.max_buffered {
-            return Err(format!(
-                "--max-buffered {} is below {option} {bytes}; raise the one or lower the other",
-                args.max_buffered
-            ));
-        }
+    let largest = u64::from(args.max_key) + u64::from(args.max_value);
+    let least = largest + largest / 8 + (64 << 10);
+    if args.max_buffered < least {
+        return Err(format!(
+            "--max-buffered {} cannot hold a request with a key of --max-key {} and a value of --max-value {}; \
+             raise it to {least} or lower those",
+            args.max_buffered, args.max_key, args.max_value
+        ));
     }
     Ok(())
 }

@@ -141,7 +141,7 @@ fn bad_lines_are_refused_with_the_usage() {
         ("lcnode --max-value 12q", "not a size"),
         ("lcnode --max-value 2g", "between 1 and 2147483647"),
         ("lcnode --max-key 0", "between 1"),
-        ("lcnode --max-buffered 1m", "--max-buffered 1048576 is below --max-value 268435456"),
+        ("lcnode --max-buffered 1m", "--max-buffered 1048576 cannot hold a request"),
         ("lcnode a.tch b.tch", "unexpected argument 'b.tch'"),
         ("lcnode -pid= a.tch", "a value is required"),
         ("lcnode -extpc f", "2 values required"),

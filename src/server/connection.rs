@@ -338,9 +338,7 @@ impl State {
             return Err(refused(format!("a request of {} bytes is over --max-buffered", self.needed)));
         }
         while self.rest.len() < self.needed {
-            // At most twice what has come is set aside for what has not.
-            let missing = self.needed - self.rest.len();
-            self.rest.reserve(missing.min(self.rest.len().max(READ)));
+            self.make_room();
             self.check_budget(share)?;
             let read = stream.read_buf(&mut self.rest);
             let read = match self.shared.timeout {
@@ -354,6 +352,21 @@ impl State {
             }
         }
         Ok(true)
+    }
+
+    /// Makes room for the next read. At most twice what has come is set aside for what has not; and at the
+    /// end of a request hardly more than it needs, so that the largest one fits into the budget.
+    fn make_room(&mut self) {
+        let have = self.rest.len();
+        let missing = self.needed - have;
+        if self.rest.capacity() - have >= missing.min(READ) {
+            return;
+        }
+        // An eighth more, lest a list that is looked at item by item be moved for each.
+        let room = missing.min(have.max(READ)).max(have / 8);
+        let mut roomier = BytesMut::with_capacity(have + room);
+        roomier.extend_from_slice(&self.rest);
+        self.rest = roomier;
     }
 
     fn check_budget(&self, share: &mut Share<'_>) -> io::Result<()> {

@@ -2,7 +2,7 @@
 
 use std::thread;
 
-use crate::support::{Client, HASH, MEMORY, Node, eventually, folder, on_both, wire};
+use crate::support::{Client, HASH, Launch, MEMORY, Node, eventually, folder, on_both, wire};
 
 const MIB: usize = 1 << 20;
 
@@ -101,6 +101,29 @@ fn the_limits_hold_for_misc_too() {
             assert_eq!(client.keys(), [b"fine"]);
         });
     }
+}
+
+/// The largest request that the limits allow must go through, with whatever goes around it.
+#[test]
+fn the_largest_request_fits_into_the_least_budget() {
+    let folder = folder();
+    let start = |budget: &&str| {
+        let options = ["--max-value", "1m", "--max-key", "1m", "--max-buffered", budget, MEMORY];
+        Launch::new(folder.path(), &options).try_start().ok().map(|node| (budget.to_string(), node))
+    };
+    let budgets = ["1m", "2m", "2200k", "2400k", "2600k", "3m", "4m"];
+    let (budget, node) = budgets.iter().find_map(start).expect("a budget that is large enough");
+    let (key, value) = (vec![b'k'; MIB], vec![b'v'; MIB]);
+    let mut client = node.client();
+    // In pieces too, since what has come is kept in a buffer that grows.
+    assert!(client.put(&key, &value), "whole, under --max-buffered {budget}");
+    for piece in [1000, 100_000, 700_001] {
+        for part in wire::put(&key, &value).chunks(piece) {
+            client.send(part);
+        }
+        assert_eq!(client.take(1), [0], "in pieces of {piece} under --max-buffered {budget}");
+    }
+    assert!(client.get(&key) == Some(value));
 }
 
 #[test]
