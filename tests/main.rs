@@ -10,6 +10,7 @@
 // Helpers of tests may fail as loudly as the tests themselves.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod command_line;
 mod commands;
 mod conformance;
 mod connections;

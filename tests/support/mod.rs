@@ -5,6 +5,7 @@ mod node;
 mod seed;
 pub mod wire;
 
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -45,4 +46,9 @@ pub fn eventually(what: &str, patience: Duration, mut holds: impl FnMut() -> boo
 /// A file of this source tree.
 pub fn source_file(path: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+/// Whether the tests run as root.
+pub fn is_root() -> bool {
+    std::fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0)
 }
