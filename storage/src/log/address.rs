@@ -39,7 +39,7 @@ impl Address {
     }
 }
 
-/// A point in the log; later is larger. Unlike an [`Address`] it never repeats.
+/// A point in the log; later is larger. Unlike an address in the table it never repeats.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Position {
     /// Number of the segment, from 1; 0 is before the log.
