@@ -2,7 +2,7 @@
 """Measures lcnode beside its peers over the wire, with one load generator, in one run.
 
     benches/wire/run.py [--rounds N] [--conns 1,50] [--only lcnode,redis] [--lcnode-arg=ARG ...] [--original PATH]
-                        [--lcnode PATH] [--json FILE]
+                        [--lcnode PATH] [--durable] [--json FILE]
 
 Installs what it needs (Debian packages build-essential, memcached, redis-server), builds loadgen and ceiling into
 target/bench/ and a release lcnode, loads 100,000 keys with values of 32 bytes into each server, then measures get and set at
@@ -14,6 +14,13 @@ depth 1 and 32, taking turns: one measurement of each server after the other, in
     lcnode     a database on disk, its default settings
     original   with --original: a ttserver, on disk with #bnum=1000000, else its defaults
 
+With --durable it measures sets at depth 1 instead, where every reply waits for the disk, and prints operations per second:
+
+    lcnode         as above: durable within 100 ms
+    lcnode-always  --sync always
+    redis          as above: nothing on disk
+    redis-always   --appendonly yes --appendfsync always
+
 A measurement is as long as it takes to keep the server busy for more than a CPU second, because the kernel counts that time
 in ticks of 10 ms. Operations per CPU second of the server are the steadier figure where machines are shared.
 """
@@ -23,7 +30,6 @@ import os
 import pathlib
 import platform
 import re
-import shutil
 import socket
 import statistics
 import subprocess
@@ -33,32 +39,24 @@ import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
+sys.path.insert(0, str(HERE.parent))
+from common import cpu_model, install, markdown, run, version  # noqa: E402
+
 BUILT = ROOT / "target" / "bench"
 KEYS, VALUE = 100_000, 32
-OPS, DEPTHS = ("get", "set"), (1, 32)
+CASES = (("get", 1), ("get", 32), ("set", 1), ("set", 32))
+PEERS = ("ceiling", "memcached", "redis", "original", "lcnode")
+DURABLE = ("redis", "redis-always", "lcnode", "lcnode-always")
 CPU_SECONDS = 1.3  # aimed at; a little over the second that is wanted
 RESULT = re.compile(r"s=(?P<s>\S+) ops/s=(?P<ops>\d+) p50us=(?P<p50>\d+) p99us=(?P<p99>\d+) p999us=(?P<p999>\d+)"
                     r" srv_cpu_s=(?P<cpu>\S+) ops/cpu_s=(?P<per_cpu>\d+)")
-
-
-def run(*command, **kw):
-    print("+", *command, file=sys.stderr)
-    subprocess.run([str(c) for c in command], check=True, stdout=sys.stderr, **kw)
-
-
-def install(commands):
-    lacking = [package for command, package in commands.items() if not shutil.which(command)]
-    if lacking:
-        root = [] if os.getuid() == 0 else ["sudo", "-n"]
-        run(*root, "apt-get", "-qq", "update")
-        run(*root, "apt-get", "-qq", "install", "-y", "--no-install-recommends", *lacking)
 
 
 def build(args):
     BUILT.mkdir(parents=True, exist_ok=True)
     for name in ("loadgen", "ceiling"):
         run("gcc", "-O2", "-o", BUILT / name, HERE / f"{name}.c")
-    if "lcnode" in args.only and not args.lcnode:
+    if {"lcnode", "lcnode-always"} & set(args.only) and not args.lcnode:
         run("cargo", "build", "--release", "--locked", "--bin", "lcnode", cwd=ROOT)
 
 
@@ -121,27 +119,31 @@ class Server:
         return got
 
 
-def version(command, pattern=r"\d+(\.\d+)+"):
-    done = subprocess.run([str(c) for c in command], capture_output=True, text=True)
-    found = re.search(pattern, done.stdout + done.stderr)
-    return found.group(0) if found else "?"
-
-
 def servers(args, folder):
     """Only what was asked for, in the order in which they take turns."""
     lcnode = args.lcnode or ROOT / os.environ.get("CARGO_TARGET_DIR", "target") / "release" / "lcnode"
     user = ["-u", "root"] if os.getuid() == 0 else []
+
+    def redis(name, *durability):
+        (folder / name).mkdir()
+        command = ["redis-server", "--bind", "127.0.0.1", "--port", "PORT", "--dir", folder / name, "--save", "", *durability]
+        return Server(name, "resp", command, version(["redis-server", "-v"]))
+
+    def node(name, *durability):
+        command = [lcnode, "-host", "127.0.0.1", "-port", "PORT", *durability, *args.lcnode_arg, f"{folder}/{name}.tch"]
+        return Server(name, "tt", command, " ".join(args.lcnode_arg))
+
     make = {
         "ceiling": lambda: Server("ceiling", "tt", [BUILT / "ceiling", "PORT", VALUE], ""),
         "memcached": lambda: Server("memcached", "mc", ["memcached", "-l", "127.0.0.1", "-p", "PORT", "-t", "1", *user],
                                     version(["memcached", "-V"])),
-        "redis": lambda: Server("redis", "resp", ["redis-server", "--bind", "127.0.0.1", "--port", "PORT", "--save", "",
-                                                  "--appendonly", "no", "--dir", folder], version(["redis-server", "-v"])),
+        "redis": lambda: redis("redis", "--appendonly", "no"),
+        "redis-always": lambda: redis("redis-always", "--appendonly", "yes", "--appendfsync", "always"),
         "original": lambda: Server("original", "tt", [args.original, "-host", "127.0.0.1", "-port", "PORT", "-le",
                                                       f"{folder}/original.tch#bnum=1000000"],
                                    version([args.original, "--version"])),
-        "lcnode": lambda: Server("lcnode", "tt", [lcnode, "-host", "127.0.0.1", "-port", "PORT", *args.lcnode_arg,
-                                                  f"{folder}/casket.tch"], " ".join(args.lcnode_arg)),
+        "lcnode": lambda: node("lcnode"),
+        "lcnode-always": lambda: node("lcnode-always", "--sync", "always"),
     }
     return [make[name]() for name in make if name in args.only]
 
@@ -150,10 +152,10 @@ def median(results, server, case, what):
     return statistics.median(r[what] for r in results if (r["server"], r["case"]) == (server, case))
 
 
-def ratio(results, peer, case):
+def ratio(results, peer, case, what="per_cpu", mine="lcnode"):
     """lcnode beside a peer within the same round: what else the machine did meanwhile weighs on both."""
-    got = {(r["round"], r["server"]): r["per_cpu"] for r in results if r["case"] == case}
-    ratios = [v / got[turn, peer] for (turn, server), v in got.items() if server == "lcnode"]
+    got = {(r["round"], r["server"]): r[what] for r in results if r["case"] == case}
+    ratios = [v / got[turn, peer] for (turn, server), v in got.items() if server == mine]
     return f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
 
 
@@ -161,13 +163,8 @@ def short(n):
     return f"{n / 1e6:.2f}M" if n >= 1e6 else f"{n / 1e3:.0f}k" if n >= 1e4 else f"{n / 1e3:.1f}k"
 
 
-def markdown(rows):
-    head, *body = rows
-    return "\n".join("| " + " | ".join(row) + " |" for row in [head, ["---"] + ["---:"] * (len(head) - 1), *body])
-
-
 def tables(results, names, conns):
-    cases = [(op, depth, conns) for op in OPS for depth in DEPTHS]
+    cases = [(op, depth, conns) for op, depth in CASES]
     titles = [f"{op}, depth {depth}" for op, depth, _ in cases]
     rows = [["server"] + [f"{t}: ops per CPU s" for t in titles] + [f"{t}: ops/s, p99 µs" for t in titles]]
     for name in names:
@@ -183,22 +180,29 @@ def tables(results, names, conns):
         print(f"\nEach round's ratio: the median, the lowest and the highest.\n\n{markdown(rows)}")
 
 
-def cpu_model():
-    with open("/proc/cpuinfo") as f:
-        return next((line.split(":")[1].strip() for line in f if line.startswith("model name")), platform.machine())
+def durable_table(results, names, conns):
+    case, mine = ("set", 1, conns), "lcnode-always"
+    rows = [["server", "sets/s", "p50 µs", "p99 µs", "ops per CPU s", f"{mine} beside it, sets/s"]]
+    for name in names:
+        rows.append([name, short(median(results, name, case, "ops")), f"{median(results, name, case, 'p50'):.0f}",
+                     f"{median(results, name, case, 'p99'):.0f}", short(median(results, name, case, "per_cpu")),
+                     ratio(results, name, case, "ops", mine) if mine in names and name != mine else ""])
+    print(f"\nConnections: {conns}, depth 1. Medians; ratios within a round: the median, the lowest and the highest.\n\n"
+          f"{markdown(rows)}")
 
 
 def arguments():
-    peers = ["ceiling", "memcached", "redis", "original", "lcnode"]
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--conns", default="50", help="numbers of connections, separated by commas")
-    parser.add_argument("--only", help=f"some of {','.join(peers)}")
+    parser.add_argument("--only", help=f"some of {','.join(PEERS)}; with --durable some of {','.join(DURABLE)}")
     parser.add_argument("--lcnode", help="a binary to take instead of building one")
     parser.add_argument("--lcnode-arg", action="append", default=[], help="one more argument for lcnode; may be repeated")
     parser.add_argument("--original", help="a ttserver binary to measure as well")
+    parser.add_argument("--durable", action="store_true", help="what --sync always costs, beside Redis's appendfsync always")
     parser.add_argument("--json", help="a file for every single measurement")
     args = parser.parse_args()
+    peers = DURABLE if args.durable else PEERS
     args.only = args.only.split(",") if args.only else [p for p in peers if p != "original" or args.original]
     args.conns = [int(c) for c in args.conns.split(",")]
     unknown = set(args.only) - set(peers)
@@ -210,9 +214,11 @@ def arguments():
 def main():
     args = arguments()
     needed = {"gcc": "build-essential", "memcached": "memcached", "redis-server": "redis-server"}
-    install({c: p for c, p in needed.items() if c == "gcc" or p.split("-")[0] in args.only})
+    wanted = {"build"} | {name.split("-")[0] for name in args.only}
+    install({c: p for c, p in needed.items() if p.split("-")[0] in wanted})
     build(args)
     results, before = [], os.getloadavg()[0]
+    measured = (("set", 1),) if args.durable else CASES
     with tempfile.TemporaryDirectory(prefix="lcnode-bench.") as name:
         folder = pathlib.Path(name)
         field = servers(args, folder)
@@ -221,12 +227,12 @@ def main():
                 server.start(folder)
                 server.load("load", 32, 50, KEYS)
             for turn in range(args.rounds):
-                for case in [(op, depth, conns) for conns in args.conns for op in OPS for depth in DEPTHS]:
+                for case in [(op, depth, conns) for conns in args.conns for op, depth in measured]:
                     order = field[turn % len(field):] + field[:turn % len(field)]
                     for server in order:
                         got = server.measure(*case)
                         results.append({"round": turn, "server": server.name, "case": case, **got})
-                        print(f"round {turn + 1} {server.name:9} {case[0]} c={case[2]} d={case[1]} "
+                        print(f"round {turn + 1} {server.name:13} {case[0]} c={case[2]} d={case[1]} "
                               f"{short(got['per_cpu'])} per CPU s, {short(got['ops'])}/s", file=sys.stderr)
         finally:
             for server in field:
@@ -234,7 +240,7 @@ def main():
     print(f"{cpu_model()}, {os.cpu_count()} cores, Linux {platform.release()}; {KEYS:,} keys, values of {VALUE} bytes, "
           f"rounds: {args.rounds}, load average {before:.1f} when they began; " + ", ".join(f"{s.name} {s.version}".strip() for s in field))
     for conns in args.conns:
-        tables(results, [s.name for s in field], conns)
+        (durable_table if args.durable else tables)(results, [s.name for s in field], conns)
     if args.json:
         with open(args.json, "w") as f:
             json.dump({"commands": {s.name: s.command for s in field}, "results": results}, f, indent=1)
