@@ -46,7 +46,7 @@ struct Arguments {
     /// Threads that share the calls
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
     threads: u16,
-    /// What to do: `put` begins with an empty database, `get` opens what a `put` left
+    /// What to do: `put` begins with an empty database, `get` opens what a `put` left, to read only
     #[arg(long, value_enum, default_value_t = Phase::Both)]
     phase: Phase,
     /// The database
@@ -103,6 +103,8 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     options.sync = arguments.sync;
     options.truncate = arguments.phase != Phase::Get;
     options.create = options.truncate;
+    // As the peers' commands open it.
+    options.read_only = arguments.phase == Phase::Get;
     if let Some(buckets) = arguments.buckets {
         options.buckets = buckets;
     }
