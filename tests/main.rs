@@ -15,6 +15,8 @@ mod commands;
 mod conformance;
 mod connections;
 mod crash;
+mod full_disk;
 mod masks;
+mod model;
 mod stat;
 mod support;

@@ -171,9 +171,12 @@ impl Client {
         self.succeeds(request).then(|| self.field())
     }
 
-    /// A request whose reply is a list of fields.
+    /// A request whose reply is a list of fields. Only misc has a count behind its failure.
     pub fn list_of(&mut self, request: &[u8]) -> Option<Vec<Vec<u8>>> {
         let succeeds = self.succeeds(request);
+        if !succeeds && request[1] != 0x90 {
+            return None;
+        }
         let count = self.word();
         assert!(succeeds || count == 0, "a failed list has {count} elements");
         succeeds.then(|| (0..count).map(|_| self.field()).collect())
