@@ -129,7 +129,7 @@ fn send(client: &mut Client, request: &[u8], chunk: Option<u64>, sending: &mut S
     while !rest.is_empty() {
         let len = match sending {
             Sending::Recorded => chunk.map_or(rest.len(), |chunk| chunk as usize),
-            Sending::Cut(_) if request.len() <= SMALL && request.len() % 2 == 0 => 1,
+            Sending::Cut(_) if request.len() <= SMALL && request.len().is_multiple_of(2) => 1,
             Sending::Cut(rng) => rng.usize(1..=(2 * request.len() / PIECES).max(8)),
         };
         let (piece, after) = rest.split_at(len.min(rest.len()));

@@ -56,9 +56,9 @@ fn records_larger_than_a_segment_come_between_small_ones() {
     let node = Node::start(folder.path(), &options);
     // Half of the writers write large records of many sizes, the others fill segments.
     let writers = 0..8u8;
-    let count = |writer: u8| if writer % 2 == 0 { 20 } else { 80 };
+    let count = |writer: u8| if writer.is_multiple_of(2) { 20 } else { 80 };
     let record = |writer: u8, number: u32| {
-        let len = if writer % 2 == 0 { 70_000 + 1000 * (number * 37 % 100) } else { 20_000 };
+        let len = if writer.is_multiple_of(2) { 70_000 + 1000 * (number * 37 % 100) } else { 20_000 };
         ([&[writer][..], &number.to_be_bytes()].concat(), vec![number as u8; len as usize])
     };
     thread::scope(|threads| {

@@ -199,7 +199,7 @@ fn an_unreadable_database_is_refused() {
     let folder = folder();
     Node::start(folder.path(), &[HASH]).stop();
     let database = folder.path().join(HASH);
-    fs::set_permissions(&database, fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&database, fs::Permissions::from_mode(0o000)).unwrap();
     let output = Launch::new(folder.path(), &[HASH]).output();
     fs::set_permissions(&database, fs::Permissions::from_mode(0o755)).unwrap();
     assert_refused(&output, &["casket.tch", "ermission denied"], "mode 0");

@@ -8,7 +8,7 @@ const MIB: usize = 1 << 20;
 
 #[test]
 fn a_value_of_100_mib() {
-    let value: Vec<u8> = (0..100 * MIB).map(|at| (at * 31 >> 7) as u8).collect();
+    let value: Vec<u8> = (0..100 * MIB).map(|at| ((at * 31) >> 7) as u8).collect();
     for database in [HASH, MEMORY] {
         let folder = folder();
         let node = Node::start(folder.path(), &[database]);

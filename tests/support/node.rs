@@ -120,11 +120,13 @@ impl Launch {
 
     /// Starts it and waits until it answers.
     pub fn start(self) -> Node {
-        self.try_start().unwrap_or_else(|node| panic!("the node did not start: {:?}", node.ended))
+        let log = log_path(&self.folder);
+        self.try_start()
+            .unwrap_or_else(|status| panic!("the node did not start: {status}\n{}", last_lines(&log)))
     }
 
     /// Starts it and waits until it answers, or has ended, which is the error.
-    pub fn try_start(self) -> Result<Node, Node> {
+    pub fn try_start(self) -> Result<Node, ExitStatus> {
         let mut node = self.spawn();
         let start = Instant::now();
         loop {
@@ -133,7 +135,7 @@ impl Launch {
             }
             if let Some(status) = node.process.try_wait().unwrap() {
                 node.ended = Some(status);
-                return Err(node);
+                return Err(status);
             }
             assert!(start.elapsed() < ANSWER, "the node does not answer");
             sleep(Duration::from_millis(5));
@@ -220,14 +222,16 @@ impl Drop for Node {
             let _ = self.process.wait();
         }
         if panicking() {
-            let log = self.log();
-            let lines: Vec<&str> = log.lines().collect();
-            eprintln!("log of the node {:?}:", self.launch.words());
-            for line in &lines[lines.len().saturating_sub(SHOWN_LINES)..] {
-                eprintln!("  {line}");
-            }
+            let log = last_lines(&log_path(&self.launch.folder));
+            eprintln!("log of the node {:?}:\n{log}", self.launch.words());
         }
     }
+}
+
+fn last_lines(log: &Path) -> String {
+    let log = String::from_utf8_lossy(&std::fs::read(log).unwrap_or_default()).into_owned();
+    let lines: Vec<&str> = log.lines().collect();
+    lines[lines.len().saturating_sub(SHOWN_LINES)..].iter().map(|line| format!("  {line}\n")).collect()
 }
 
 fn log_path(folder: &Path) -> PathBuf {
