@@ -209,3 +209,160 @@ impl Durability {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::segment::file_name;
+    use crate::medium::{Fill, Region, Words};
+    use std::io;
+    use std::sync::atomic::AtomicUsize;
+    use std::task::Wake;
+
+    /// Counts syncs, which take a while, and fails them from one on.
+    #[derive(Debug)]
+    struct Slow {
+        syncs: AtomicUsize,
+        fails_from: usize,
+    }
+
+    impl Medium for Slow {
+        fn create(&self, name: &str, capacity: usize) -> io::Result<Region> {
+            Region::anonymous(name.to_owned(), capacity)
+        }
+        fn open(&self, _: &str) -> io::Result<Region> {
+            Err(io::ErrorKind::NotFound.into())
+        }
+        fn sync(&self, _: &Region, _: usize, _: usize) -> io::Result<()> {
+            std::thread::sleep(Duration::from_millis(20));
+            match self.syncs.fetch_add(1, Ordering::Relaxed) < self.fails_from {
+                true => Ok(()),
+                false => Err(io::Error::other("no more")),
+            }
+        }
+        fn cut(&self, _: &Region, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+        fn wipe(&self, _: &str, _: u64, _: u64) -> io::Result<()> {
+            Ok(())
+        }
+        fn write_whole(&self, _: &str, _: &mut Fill<'_>) -> io::Result<()> {
+            Ok(())
+        }
+        fn read_at(&self, _: &str, _: u64, _: &mut [u8]) -> io::Result<()> {
+            Ok(())
+        }
+        fn load_words(&self, _: &str, _: u64, _: usize) -> io::Result<Words> {
+            Err(io::ErrorKind::NotFound.into())
+        }
+        fn remove(&self, _: &str) -> io::Result<()> {
+            Ok(())
+        }
+        fn list(&self, _: &str) -> io::Result<Vec<(String, u64)>> {
+            Ok(Vec::new())
+        }
+        fn is_durable(&self) -> bool {
+            true
+        }
+        fn describe(&self, name: &str) -> String {
+            name.to_owned()
+        }
+    }
+
+    struct Unpark(std::thread::Thread);
+
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+
+    fn wait(durability: &Durability, position: Position) -> Result<()> {
+        let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+        loop {
+            match durability.poll_durable(position, &Context::from_waker(&waker)) {
+                Poll::Ready(result) => return result,
+                Poll::Pending => std::thread::park(),
+            }
+        }
+    }
+
+    fn of(fails_from: usize) -> (Arc<Slow>, Durability, Arc<Segment>) {
+        let medium = Arc::new(Slow { syncs: AtomicUsize::new(0), fails_from });
+        let durability = Durability::new(medium.clone());
+        let region = Region::anonymous(file_name(1), 1 << 16).unwrap();
+        let segment = Arc::new(Segment::new(1, Arc::new(region)));
+        durability.watch(&segment);
+        (medium, durability, segment)
+    }
+
+    fn position(offset: u64) -> Position {
+        Position { segment: 1, offset }
+    }
+
+    /// Runs `waiters` threads that each wait for a position of their own.
+    fn crowd(durability: &Durability, mode: SyncMode, waiters: u64) -> Vec<Result<()>> {
+        std::thread::scope(|scope| {
+            let sync = scope.spawn(|| durability.run(mode, || position(waiters)));
+            let threads: Vec<_> =
+                (1..=waiters).map(|offset| scope.spawn(move || wait(durability, position(offset)))).collect();
+            let results = threads.into_iter().map(|thread| thread.join().unwrap()).collect();
+            durability.stop();
+            sync.join().unwrap();
+            results
+        })
+    }
+
+    #[test]
+    fn one_sync_serves_all_who_wait() {
+        for mode in [SyncMode::Always, SyncMode::Every(Duration::from_millis(1)), SyncMode::Never] {
+            let (medium, durability, _) = of(usize::MAX);
+            let results = crowd(&durability, mode, 50);
+            assert!(results.iter().all(Result::is_ok), "{mode:?}: {results:?}");
+            assert_eq!(durability.durable(), position(50));
+            let syncs = medium.syncs.load(Ordering::Relaxed);
+            assert!(syncs <= 3, "{mode:?}: {syncs} syncs for 50 waiters");
+        }
+    }
+
+    #[test]
+    fn a_failed_sync_wakes_all_who_wait_with_the_error() {
+        let (medium, durability, _) = of(0);
+        let results = crowd(&durability, SyncMode::Always, 50);
+        assert!(results.iter().all(|result| matches!(result, Err(Error::Failed(_)))), "{results:?}");
+        // Whoever comes later learns it at once, and nothing is tried again.
+        assert!(wait(&durability, position(1)).is_err());
+        assert!(durability.sync(position(1)).is_err());
+        assert_eq!(medium.syncs.load(Ordering::Relaxed), 1);
+    }
+
+    #[test]
+    fn callers_that_queued_behind_a_failed_sync_do_not_repeat_it() {
+        let (medium, durability, _) = of(0);
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| assert!(durability.sync(position(1)).is_err()));
+            }
+        });
+        assert_eq!(medium.syncs.load(Ordering::Relaxed), 1);
+    }
+
+    #[test]
+    fn what_was_durable_before_a_failure_stays_so() {
+        let (_, durability, _) = of(1);
+        durability.sync(position(10)).unwrap();
+        assert!(durability.sync(position(20)).is_err());
+        assert!(wait(&durability, position(10)).is_ok());
+        assert!(wait(&durability, position(11)).is_err());
+    }
+
+    #[test]
+    fn a_segment_is_let_go_only_once_it_is_cut() {
+        let (_, durability, segment) = of(usize::MAX);
+        durability.sync(position(1)).unwrap();
+        assert_eq!(durability.pending.lock().len(), 1);
+        segment.set_sealed();
+        durability.sync(position(2)).unwrap();
+        assert_eq!(durability.pending.lock().len(), 0);
+    }
+}

@@ -5,6 +5,8 @@ mod buckets;
 pub mod checkpoint;
 mod growth;
 pub mod table;
+#[cfg(test)]
+mod tests;
 
 pub use bucket::{Entry, Target};
 pub use table::{STRIPES, Slot, Table};

@@ -287,7 +287,8 @@ impl Table {
     }
 
     /// The entries that `wanted` accepts, bucket by bucket. Takes no lock: an entry that is there all the
-    /// time is found, since a bucket that splits moves entries only to buckets that are yet to come.
+    /// time is found once or twice, since a bucket that splits moves entries only to buckets that are
+    /// yet to come.
     pub fn entries_where(&self, wanted: impl Fn(Entry) -> bool) -> Vec<Entry> {
         let (mut found, mut entries) = (Vec::new(), Vec::new());
         let mut index = 0;

@@ -31,6 +31,9 @@ pub const MIN_SEGMENT: usize = 1 << 16;
 /// The largest size of a segment, but for one that holds a single larger record.
 pub const MAX_SEGMENT: usize = MAX_OFFSET as usize + 1;
 
+/// Bytes that deletes leave compaction beside what it moves: for a manifest.
+const KEPT: usize = 1 << 10;
+
 /// Who is writing, when space is short.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Urgency {
@@ -73,8 +76,9 @@ pub struct Tail {
     /// What is written next, in the order of numbers. One may be larger than usual, made for a record
     /// that others cannot hold.
     pub waiting: VecDeque<Active>,
-    /// Bytes that compaction still has to append before the segment it rewrites can be removed.
-    pub owed: usize,
+    /// Bytes that compaction still has to append before the segment it rewrites can be removed; none
+    /// where it is not at work, nor a segment about to be made in the space it gave back.
+    pub owed: Option<usize>,
     /// Whether somebody waits for a second one.
     pub starved: bool,
     /// Bytes that such a larger segment should have; 0 where none is waited for.
@@ -158,7 +162,11 @@ impl Tail {
             // A large record has a segment made for it, with room behind it for deletes.
             Urgency::Ordinary if ahead == 1 && len < segment_size => segment_size / 4,
             Urgency::Ordinary if ahead == 0 => return false,
-            Urgency::Delete if ahead == 0 => self.owed + segment_size / 64,
+            // Without a spare only what compaction leaves over: it could not go on otherwise.
+            Urgency::Delete if ahead == 0 => match self.owed {
+                Some(owed) => owed + KEPT,
+                None => return false,
+            },
             _ => 0,
         };
         len + kept <= self.room()
@@ -230,7 +238,7 @@ pub fn append_copy(
     kind: Kind,
 ) -> Result<Address> {
     make_room(tail, kit, host, record.len(), Urgency::Compaction)?;
-    tail.owed = tail.owed.saturating_sub(record.len());
+    tail.owed = tail.owed.map(|owed| owed.saturating_sub(record.len()));
     tail.place(&[record], record.len(), kind)
 }
 
@@ -313,4 +321,62 @@ pub fn rotate(tail: &mut TailGuard<'_>, kit: &Kit, host: &impl Host) -> Result<(
 pub fn is_no_space(error: &std::io::Error) -> bool {
     use std::io::ErrorKind::{FileTooLarge, OutOfMemory, QuotaExceeded, StorageFull};
     matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge | OutOfMemory)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::segment::file_name;
+    use crate::medium::Region;
+
+    fn active(number: u64, capacity: usize, written: usize) -> Active {
+        let mut region = Region::anonymous(file_name(number), capacity).unwrap();
+        region.set_written(written);
+        let segment = Arc::new(Segment::new(number, Arc::new(region)));
+        let appender = segment.region().appender().unwrap();
+        Active { segment, appender }
+    }
+
+    fn tail(active: Active) -> Tail {
+        Tail {
+            active,
+            waiting: VecDeque::new(),
+            owed: None,
+            starved: false,
+            wanted: 0,
+            refused: None,
+            full: None,
+            last_ts: 0,
+        }
+    }
+
+    #[test]
+    fn no_record_begins_where_addresses_do_not_reach() {
+        let last = MAX_OFFSET as usize;
+        assert!(tail(active(1, 300 << 20, last)).room() > 0);
+        assert_eq!(tail(active(1, 300 << 20, last + 1)).room(), 0);
+    }
+
+    #[test]
+    fn room_is_kept_for_those_who_free_space() {
+        use Urgency::{Compaction, Delete, Ordinary};
+        let (size, header) = (1 << 16, HEADER + SEAL);
+        let mut tail = tail(active(1, size, HEADER));
+        let all = size - header;
+        let fits = |tail: &Tail, len| [Ordinary, Delete, Compaction].map(|who| tail.fits(len, who, size));
+        // Nothing waits: compaction may have all, deletes what it does not need.
+        assert_eq!(fits(&tail, all), [false, false, true]);
+        assert_eq!(fits(&tail, 20), [false, false, true]);
+        tail.owed = Some(0);
+        assert_eq!(fits(&tail, all - KEPT), [false, true, true]);
+        tail.owed = Some(1000);
+        assert_eq!(fits(&tail, all - KEPT), [false, false, true]);
+        tail.owed = None;
+        tail.waiting.push_back(active(2, size, HEADER));
+        assert_eq!(fits(&tail, all), [false, true, true]);
+        assert_eq!(fits(&tail, all - size / 4), [true, true, true]);
+        tail.waiting.push_back(active(3, size, HEADER));
+        assert_eq!(fits(&tail, all), [true, true, true]);
+        assert_eq!(fits(&tail, all + 1), [false, false, false]);
+    }
 }

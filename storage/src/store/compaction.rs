@@ -39,7 +39,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// After an error.
 const PAUSE_AFTER_ERROR: Duration = Duration::from_secs(10);
 /// Bytes that rewriting a segment on a full disk should give back at least.
-const LEAST_GAIN: u64 = 256;
+const LEAST_GAIN: u64 = 2048;
 
 impl Store {
     /// Rewrites the log until nearly all of it is live; blocks. Readers and writers go on.
@@ -99,9 +99,10 @@ impl Shared {
             return Ok(false);
         };
         let is_oldest = view.segments.oldest().is_some_and(|oldest| oldest.number() == segment.number());
-        self.tail.lock().owed = segment.live() as usize;
+        self.tail.lock().owed = Some(segment.live() as usize);
         let done = self.empty_and_remove(segment, is_oldest);
-        self.tail.lock().owed = 0;
+        self.tail.lock().owed = matches!(done, Ok(true)).then_some(0);
+        self.signals.wake_allocator();
         done
     }
 
@@ -247,7 +248,6 @@ impl Shared {
             View { table: Arc::clone(&view.table), segments }
         });
         tracing::debug!(segment = segment.number(), "removed");
-        self.signals.wake_allocator();
         Ok(())
     }
 

@@ -109,8 +109,9 @@ fn prepare(path: &Path, options: &Options) -> Result<()> {
     if let Some(stranger) = strangers.first() {
         return Err(foreign(&format!("it has no file `meta`, but holds {}", Path::new(stranger).display())));
     }
-    let has_log = fs::read_dir(path.join(segment::FOLDER)).is_ok_and(|mut files| files.next().is_some());
-    if has_log && (options.read_only || !options.truncate) {
+    let holds_files = |folder| fs::read_dir(path.join(folder)).is_ok_and(|mut files| files.next().is_some());
+    let has_data = holds_files(segment::FOLDER) || holds_files(checkpoint::FOLDER);
+    if has_data && (options.read_only || !options.truncate) {
         return Err(foreign("its file `meta` is missing; restore that file from a backup"));
     }
     if !options.create || options.read_only {
@@ -191,7 +192,7 @@ fn into_store(
     let tail = Tail {
         active,
         waiting: opened.spares.into(),
-        owed: 0,
+        owed: None,
         starved: false,
         wanted: 0,
         refused: None,

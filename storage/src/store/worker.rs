@@ -164,6 +164,12 @@ impl Shared {
                 }
             }
         }
+        let mut tail = self.tail.lock();
+        // What compaction gave back is used by now, or lost to somebody else.
+        if tail.owed == Some(0) {
+            tail.owed = None;
+        }
+        drop(tail);
         self.kit.provided.notify_all();
     }
 

@@ -24,7 +24,7 @@ struct Scene {
 impl Scene {
     /// With three full segments and a checkpoint; `killed` also with changes that no checkpoint knows.
     fn new(killed: bool, random: &mut Random) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = scene::quick_folder();
         let (live, pristine) = (folder.path().join("live.tch"), folder.path().join("pristine.tch"));
         let mut model = Model::new();
         let mut history: BTreeMap<Vec<u8>, BTreeSet<Option<Vec<u8>>>> = BTreeMap::new();
@@ -113,7 +113,11 @@ impl Scene {
 }
 
 fn names_a_file(error: &Error, path: &Path) -> bool {
-    let known = matches!(error, Error::Damaged { .. } | Error::Foreign { .. } | Error::Newer { .. });
+    // Missing: all that made it a database has been removed.
+    let known = matches!(
+        error,
+        Error::Damaged { .. } | Error::Foreign { .. } | Error::Newer { .. } | Error::Missing { .. }
+    );
     known && error.to_string().contains(path.to_str().unwrap())
 }
 

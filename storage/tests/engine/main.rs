@@ -21,6 +21,8 @@ mod model;
 #[cfg(test)]
 mod opening;
 #[cfg(test)]
+mod power;
+#[cfg(test)]
 mod random;
 #[cfg(test)]
 mod recovery;

@@ -25,7 +25,7 @@ struct Scene {
 impl Scene {
     /// Records of 40 to 60 bytes, in `changes` changes; no key is put twice, so nothing is compacted.
     fn new(changes: u32) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = scene::quick_folder();
         let live = folder.path().join("live.tch");
         let store = open(&live).unwrap();
         let mut models = vec![Model::new()];

@@ -46,6 +46,12 @@ pub fn check(store: &Store, model: &Model, scene: &str) {
     );
 }
 
+/// A folder in memory where there is one: for tests that make many databases, and whose subject is not
+/// the disk.
+pub fn quick_folder() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
+}
+
 /// The files of the log, in the order of their numbers.
 pub fn segments(path: &Path) -> Vec<PathBuf> {
     let mut files: Vec<_> = fs::read_dir(path.join("log"))

@@ -1,0 +1,261 @@
+//! The table against a `HashMap`, with hashes chosen to be awkward, and checkpoints of it.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use super::checkpoint::{self, BLOCK, HEADER, NAME, SegmentState, State};
+use super::{Entry, Slot, Table, Target};
+use crate::log::address::{Address, Position};
+use crate::medium::{Directory, Medium};
+use crate::meta::DatabaseId;
+
+/// "Records": the hash of each, found by the offset of its address.
+#[derive(Default)]
+struct Records(Vec<u64>);
+
+impl Records {
+    fn add(&mut self, hash: u64) -> Target {
+        self.0.push(hash);
+        Target { address: Address::new(1, self.0.len() - 1), tombstone: self.0.len().is_multiple_of(3) }
+    }
+
+    fn hash(&self, entry: Entry) -> u64 {
+        self.0[entry.address().offset()]
+    }
+}
+
+/// A hash whose bits are random, or all alike but few.
+fn hash(number: u64, kind: u64) -> u64 {
+    let mixed =
+        (number + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    match kind {
+        // Random.
+        0 => mixed,
+        // Only the highest bits differ: all in one bucket with one tag.
+        1 => mixed << 40,
+        // All in one bucket, but with different tags.
+        2 => mixed << 6,
+        // The same tag in many buckets.
+        _ => mixed & 0x3f,
+    }
+}
+
+fn put(table: &Table, records: &mut Records, hash: u64) {
+    let target = records.add(hash);
+    let slot = table.slot(hash, |entry| records.hash(entry) == hash).unwrap();
+    table.point(slot, hash, target).unwrap();
+}
+
+fn grow(table: &Table, records: &Records) {
+    while table.is_loaded() {
+        table.grow(|_| (), |entry| Some(records.hash(entry))).unwrap();
+    }
+}
+
+fn find(table: &Table, records: &Records, hash: u64) -> Option<Target> {
+    table.find(hash, |entry| (records.hash(entry) == hash).then_some(entry.target()))
+}
+
+#[test]
+fn the_table_equals_a_map_whatever_the_hashes() {
+    for kind in 0..4 {
+        let (table, mut records) = (Table::new(1).unwrap(), Records::default());
+        let mut map: HashMap<u64, Target> = HashMap::new();
+        let count = if kind == 0 { 50_000 } else { 1_000 };
+        for number in 0..count {
+            let hash = hash(number % (count * 3 / 4), kind);
+            if number % 7 == 6 {
+                let gone = self::hash(number / 2, kind);
+                if let Some(Slot::Found(word, _)) = table.slot(gone, |entry| records.hash(entry) == gone) {
+                    table.clear(word);
+                    assert!(map.remove(&gone).is_some());
+                }
+            }
+            put(&table, &mut records, hash);
+            map.insert(
+                hash,
+                Target {
+                    address: Address::new(1, records.0.len() - 1),
+                    tombstone: records.0.len().is_multiple_of(3),
+                },
+            );
+            grow(&table, &records);
+        }
+        assert_eq!(table.entries(), map.len() as u64, "kind {kind}");
+        for (&hash, &target) in &map {
+            assert_eq!(find(&table, &records, hash), Some(target), "kind {kind}");
+        }
+        for number in count..count * 2 {
+            let hash = hash(number, kind);
+            assert_eq!(find(&table, &records, hash), map.get(&hash).copied(), "kind {kind}");
+        }
+        let mut all = table.entries_where(|_| true);
+        all.sort_by_key(|entry| entry.address().0);
+        let mut expected: Vec<u64> = map.values().map(|target| target.address.0).collect();
+        expected.sort_unstable();
+        assert!(all.iter().map(|entry| entry.address().0).eq(expected), "kind {kind}");
+    }
+}
+
+#[test]
+fn buckets_are_given_back_when_chains_get_shorter() {
+    let (table, mut records) = (Table::new(1).unwrap(), Records::default());
+    for number in 0..20_000 {
+        put(&table, &mut records, hash(number, 0));
+        grow(&table, &records);
+    }
+    let bytes = table.bytes();
+    assert!(bytes < 20_000 * 32, "{bytes} bytes");
+}
+
+#[test]
+fn an_unreadable_record_is_still_met_after_splits() {
+    let (table, mut records) = (Table::new(1).unwrap(), Records::default());
+    for number in 0..64 {
+        put(&table, &mut records, hash(number, 0));
+    }
+    let lost = hash(0, 0);
+    for number in 64..100_000 {
+        put(&table, &mut records, hash(number, 0));
+        while table.is_loaded() {
+            // Nobody can tell the hash of the first record any more.
+            table.grow(|_| (), |entry| Some(records.hash(entry)).filter(|&hash| hash != lost)).unwrap();
+        }
+    }
+    let met = table.find(lost, |entry| (entry.address().offset() == 0).then_some(()));
+    assert_eq!(met, Some(()));
+}
+
+/// Readers find every key that is there all the time, while the table grows from the smallest.
+#[test]
+fn readers_find_everything_during_growth() {
+    const KEYS: u64 = 200;
+    let table = Table::new(1).unwrap();
+    // An entry's address is the number of its key.
+    let target = |number: u64| Target { address: Address::new(0, number as usize), tombstone: false };
+    let point = |number: u64| {
+        let hash = hash(number, 0);
+        let slot = table.slot(hash, |entry| entry.address() == target(number).address).unwrap();
+        table.point(slot, hash, target(number)).unwrap();
+    };
+    (0..KEYS).for_each(point);
+    let (stop, searches) = (AtomicBool::new(false), AtomicU64::new(0));
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while !stop.load(Ordering::Relaxed) {
+                    for number in 0..KEYS {
+                        let is_it = |entry: Entry| (entry.target() == target(number)).then_some(());
+                        assert_eq!(
+                            table.find(hash(number, 0), is_it),
+                            Some(()),
+                            "key {number} was not found"
+                        );
+                    }
+                    // One that moved meanwhile may be there twice.
+                    let all = table.entries_where(|entry| entry.address().offset() < KEYS as usize);
+                    let all: HashSet<u64> = all.iter().map(|entry| entry.address().0).collect();
+                    assert_eq!(all.len(), KEYS as usize);
+                    searches.fetch_add(KEYS, Ordering::Relaxed);
+                }
+            });
+        }
+        for number in KEYS..300_000 {
+            point(number);
+            while table.is_loaded() {
+                table.grow(|_| (), |entry| Some(hash(entry.address().offset() as u64, 0))).unwrap();
+            }
+        }
+        stop.store(true, Ordering::Relaxed);
+    });
+    assert!(searches.load(Ordering::Relaxed) > 0);
+}
+
+const ID: DatabaseId = DatabaseId([9; 16]);
+
+fn written(count: u64, folder: &tempfile::TempDir) -> (Directory, Table, Records, State) {
+    std::fs::create_dir(folder.path().join("index")).unwrap();
+    let medium = Directory::new(folder.path());
+    let (table, mut records) = (Table::new(1).unwrap(), Records::default());
+    for number in 0..count {
+        // Every tenth in one bucket, for a long chain.
+        put(&table, &mut records, hash(number, if number % 10 == 0 { 2 } else { 0 }));
+        grow(&table, &records);
+    }
+    let state = State {
+        position: Position { segment: 7, offset: 1234 },
+        records: count / 3 * 2,
+        last_ts: 99,
+        segments: vec![
+            SegmentState { number: 3, written: 5, live: 4, tombstones: 1 },
+            SegmentState { number: 7, written: 1234, live: 1000, tombstones: 0 },
+        ],
+    };
+    checkpoint::write(&medium, ID, &table, &state, |_| ()).unwrap();
+    (medium, table, records, state)
+}
+
+#[test]
+fn a_checkpoint_is_read_back_and_grows_on() {
+    for count in [0, 1, 100, 30_000] {
+        let folder = tempfile::tempdir().unwrap();
+        let (medium, before, mut records, state) = written(count, &folder);
+        let (table, loaded) = checkpoint::load(&medium, ID).unwrap();
+        assert_eq!(loaded, state);
+        assert_eq!((table.entries(), table.size()), (before.entries(), before.size()));
+        for number in count..count + 5_000 {
+            put(&table, &mut records, hash(number, 0));
+            grow(&table, &records);
+        }
+        for &hash in &records.0 {
+            assert!(find(&table, &records, hash).is_some());
+        }
+        assert!(checkpoint::load(&medium, DatabaseId([8; 16])).is_err(), "of another database");
+    }
+}
+
+#[test]
+fn a_checkpoint_with_a_flipped_byte_or_another_length_is_refused_or_the_same() {
+    let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
+    let (medium, before, records, state) = written(500, &folder);
+    let file = folder.path().join(NAME);
+    let bytes = std::fs::read(&file).unwrap();
+    let used = HEADER + before.size() as usize * 64;
+    assert!(used < bytes.len() && bytes.len() < BLOCK);
+    // All of what says something, and some of the zeros.
+    for at in (0..bytes.len()).filter(|&at| bytes[at] != 0 || at % 16 == 0) {
+        let mut bad = bytes.clone();
+        bad[at] ^= 1 << (at % 8);
+        std::fs::write(&file, &bad).unwrap();
+        if let Ok((table, loaded)) = checkpoint::load(&medium, ID) {
+            // What is allotted to buckets but not used counts for nothing.
+            assert!(at >= used && bytes[at] == 0, "byte {at} was not noticed");
+            assert_eq!((loaded, table.entries()), (state.clone(), before.entries()));
+        }
+    }
+    for len in (0..bytes.len()).step_by(13) {
+        std::fs::write(&file, &bytes[..len]).unwrap();
+        assert!(checkpoint::load(&medium, ID).is_err(), "cut to {len}");
+    }
+    std::fs::write(&file, &bytes).unwrap();
+    let (table, _) = checkpoint::load(&medium, ID).unwrap();
+    assert!(records.0.iter().all(|&hash| find(&table, &records, hash).is_some()));
+}
+
+#[test]
+fn nothing_in_the_unused_part_of_a_checkpoint_comes_to_light() {
+    let folder = tempfile::tempdir().unwrap();
+    let (medium, before, mut records, _) = written(700, &folder);
+    let file = folder.path().join(NAME);
+    let mut bytes = std::fs::read(&file).unwrap();
+    let (used, base) = (HEADER + before.size() as usize * 64, before.size().next_power_of_two() as usize);
+    bytes[used..HEADER + base * 64].fill(0xa5);
+    std::fs::write(&file, &bytes).unwrap();
+    let (table, _) = checkpoint::load(&medium, ID).unwrap();
+    for number in 700..10_000 {
+        put(&table, &mut records, hash(number, 0));
+        grow(&table, &records);
+    }
+    assert!(records.0.iter().all(|&hash| find(&table, &records, hash).is_some()));
+    assert_eq!(medium.list("index").unwrap().len(), 1);
+}
