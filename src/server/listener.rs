@@ -1,28 +1,32 @@
 //! The listening socket: a TCP port, or a Unix-domain socket that is removed at the end.
 
 use std::io;
-use std::net::{TcpListener, ToSocketAddrs};
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::os::fd::AsRawFd;
-use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+
+use tokio::net::{TcpSocket, UnixSocket};
 
 use crate::config::Listen;
 use crate::server::Shared;
 use crate::server::connection;
 use crate::server::runtime::Workers;
 
+/// Connections that may wait to be accepted; the system's own limit is often lower.
+const BACKLOG: u32 = 4096;
 /// How long accepting pauses when the system has no descriptor left.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// A bound socket.
+/// A bound socket that does not listen yet: the address is ours, and clients are refused at once, so that
+/// they can turn to another node while this one opens its database.
 #[derive(Debug)]
 pub enum Listener {
     /// On a TCP port.
-    Tcp(TcpListener),
+    Tcp(TcpSocket),
     /// On a path.
-    Unix(UnixListener, SocketPath),
+    Unix(UnixSocket, SocketPath),
 }
 
 /// The path of a Unix-domain socket; dropping it removes the socket.
@@ -66,20 +70,27 @@ impl Listener {
         match listen {
             Listen::Unix(path) => {
                 let failed = |source| BindError::Bind { address: path.display().to_string(), source };
-                let listener = UnixListener::bind(path).map_err(failed)?;
-                Ok(Self::Unix(listener, SocketPath(path.clone())))
+                let socket = UnixSocket::new_stream().map_err(failed)?;
+                socket.bind(path).map_err(failed)?;
+                Ok(Self::Unix(socket, SocketPath(path.clone())))
             }
             Listen::Tcp { host, port } => {
                 let name = host.as_deref().unwrap_or("0.0.0.0");
                 let resolve = |source| BindError::Resolve { host: name.to_owned(), source };
-                let addresses: Vec<_> = (name, *port).to_socket_addrs().map_err(resolve)?.collect();
                 let failed = |source| BindError::Bind { address: format!("{name}:{port}"), source };
-                TcpListener::bind(&addresses[..]).map(Self::Tcp).map_err(failed)
+                let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
+                for address in (name, *port).to_socket_addrs().map_err(resolve)? {
+                    match bind(address) {
+                        Ok(socket) => return Ok(Self::Tcp(socket)),
+                        Err(error) => last = error,
+                    }
+                }
+                Err(failed(last))
             }
         }
     }
 
-    /// Accepts connections for ever and spreads them over the workers. Must be called on an event loop.
+    /// Listens, accepts connections for ever, and spreads them over the workers. Must be called on an event loop.
     pub(crate) fn accept<'a>(
         self,
         shared: &'a Arc<Shared>,
@@ -90,14 +101,8 @@ impl Listener {
             Unix(tokio::net::UnixListener, SocketPath),
         }
         let socket = match self {
-            Self::Tcp(listener) => {
-                listener.set_nonblocking(true)?;
-                Socket::Tcp(tokio::net::TcpListener::from_std(listener)?)
-            }
-            Self::Unix(listener, path) => {
-                listener.set_nonblocking(true)?;
-                Socket::Unix(tokio::net::UnixListener::from_std(listener)?, path)
-            }
+            Self::Tcp(socket) => Socket::Tcp(socket.listen(BACKLOG)?),
+            Self::Unix(socket, path) => Socket::Unix(socket.listen(BACKLOG)?, path),
         };
         Ok(async move {
             loop {
@@ -112,6 +117,14 @@ impl Listener {
             }
         })
     }
+}
+
+fn bind(address: SocketAddr) -> io::Result<TcpSocket> {
+    let socket = if address.is_ipv6() { TcpSocket::new_v6()? } else { TcpSocket::new_v4()? };
+    // Connections of an earlier run that linger do not keep the port.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    Ok(socket)
 }
 
 async fn accept_tcp(
