@@ -1,9 +1,6 @@
 //! Masks: each row of the original's table, the forbidden replies, and groups as bits of their own.
 
-use crate::support::{HASH, Node, folder, on_both, wire};
-
-/// A database that is quickly opened again.
-const SMALL: [&str; 3] = ["--segment-size", "1m", HASH];
+use crate::support::{HASH, Node, SMALL, folder, on_both, wire};
 
 /// A request that succeeds where it is allowed; its reply where it is forbidden; its class's group.
 fn rows() -> Vec<(&'static str, Vec<u8>, Vec<u8>, &'static str)> {

@@ -10,7 +10,7 @@ use crate::support::{Client, HASH, MEMORY, Node, folder, number_from_env, rng, w
 
 const CLIENTS: usize = 4;
 /// Operations of a client between two restarts.
-const OPERATIONS: usize = 4000;
+const OPERATIONS: usize = 2500;
 
 type Records = BTreeMap<Vec<u8>, Vec<u8>>;
 

@@ -6,12 +6,12 @@ use std::os::unix::fs::PermissionsExt;
 use nix::sys::signal::Signal;
 
 use crate::command_line::assert_refused;
-use crate::support::{HASH, Launch, Node, folder, is_root, lcnode, wire};
+use crate::support::{HASH, Launch, Node, SMALL, folder, is_root, lcnode, wire};
 
 #[test]
 fn a_database_held_by_another_process_is_named() {
     let folder = folder();
-    let node = Node::start(folder.path(), &[HASH]);
+    let node = Node::start(folder.path(), &SMALL);
     assert!(node.client().put("k", "v"));
     for name in ["casket.tch", "casket.tch#mode=r", "casket.tch#mode=wct", "./casket.tch/"] {
         let output = Launch::new(folder.path(), &[name]).output();
@@ -23,10 +23,10 @@ fn a_database_held_by_another_process_is_named() {
     }
     assert_eq!(node.client().text("k").as_deref(), Some("v"));
     node.stop();
-    let node = Node::start(folder.path(), &[HASH]);
+    let node = Node::start(folder.path(), &SMALL);
     assert_eq!(node.client().text("k").as_deref(), Some("v"));
     node.kill();
-    let node = Node::start(folder.path(), &[HASH]);
+    let node = Node::start(folder.path(), &SMALL);
     assert_eq!(node.client().text("k").as_deref(), Some("v"), "a killed node holds nothing");
 }
 
@@ -142,21 +142,21 @@ fn a_damaged_record_is_not_served() {
 fn a_clean_end_needs_no_replay() {
     for signal in [Signal::SIGTERM, Signal::SIGINT] {
         let folder = folder();
-        let node = Node::start(folder.path(), &[HASH]);
+        let node = Node::start(folder.path(), &SMALL);
         let mut client = node.client();
         for number in 0..1000 {
             assert!(client.put(format!("k{number}"), "v"));
         }
         assert!(client.succeeds(&wire::out(b"k7")));
         node.stop_by(signal);
-        let node = Node::start(folder.path(), &[HASH]);
+        let node = Node::start(folder.path(), &SMALL);
         assert_eq!(node.client().rnum(), 999);
         let log = node.log();
         let (before, after) = log.rsplit_once("logging started").unwrap();
         assert!(before.contains("database closed") && before.contains("logging finished"), "{signal}");
         assert!(!after.contains("replayed") && !after.contains("no checkpoint"), "after {signal}: {after}");
         node.kill();
-        let node = Node::start(folder.path(), &[HASH]);
+        let node = Node::start(folder.path(), &SMALL);
         assert_eq!(node.client().rnum(), 999);
     }
 }

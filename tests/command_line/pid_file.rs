@@ -36,17 +36,17 @@ fn a_second_start_is_refused_and_the_first_not_touched() {
 fn a_stale_one_is_taken_over() {
     let folder = folder();
     let path = folder.path().join("a.pid");
-    let node = Node::start(folder.path(), &["-pid", "a.pid", HASH]);
+    let node = Node::start(folder.path(), &["-pid", "a.pid", "--segment-size", "1m", HASH]);
     assert!(node.client().put("k", "v"));
     node.kill();
     assert!(path.exists(), "a killed node cannot remove it");
-    let node = Node::start(folder.path(), &["-pid", "a.pid", HASH]);
+    let node = Node::start(folder.path(), &["-pid", "a.pid", "--segment-size", "1m", HASH]);
     assert_eq!(fs::read_to_string(&path).unwrap(), format!("{}\n", node.pid()));
     assert_eq!(node.client().text("k").as_deref(), Some("v"));
     node.stop();
     for content in ["", "\n", "999999999\n"] {
         fs::write(&path, content).unwrap();
-        let node = Node::start(folder.path(), &["-pid", "a.pid", HASH]);
+        let node = Node::start(folder.path(), &["-pid", "a.pid", MEMORY]);
         assert_eq!(fs::read_to_string(&path).unwrap(), format!("{}\n", node.pid()), "over {content:?}");
         node.stop();
     }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 
 use crate::command_line::assert_refused;
-use crate::support::{Address, Client, HASH, Launch, Node, folder, loopback};
+use crate::support::{Address, Client, HASH, Launch, Node, SMALL, folder, loopback};
 
 #[test]
 fn a_port_in_use_is_refused_at_once_and_the_database_untouched() {
@@ -49,14 +49,14 @@ fn a_port_is_free_again_at_once() {
 fn a_socket_file_is_removed_at_the_end() {
     for signal in [Signal::SIGTERM, Signal::SIGINT] {
         let folder = folder();
-        let node = Node::start_on_socket(folder.path(), &["-thnum", "2", HASH]);
+        let node = Node::start_on_socket(folder.path(), &SMALL);
         let socket = folder.path().join("socket");
         assert!(node.client().put("k", "v"));
         let mut stays = node.client();
         node.stop_by(signal);
         assert!(!socket.exists(), "{signal}");
         assert_eq!(stays.rest(), b"");
-        let node = Node::start_on_socket(folder.path(), &[HASH]);
+        let node = Node::start_on_socket(folder.path(), &SMALL);
         assert_eq!(node.client().text("k").as_deref(), Some("v"));
     }
 }

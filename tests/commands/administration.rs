@@ -4,7 +4,7 @@ use std::fs;
 use std::thread::sleep;
 use std::time::Duration;
 
-use crate::support::{HASH, Node, eventually, folder, on_both, wire};
+use crate::support::{HASH, Node, SMALL, eventually, folder, on_both, wire};
 
 #[test]
 fn sync_and_optimize_keep_the_records() {
@@ -73,7 +73,7 @@ fn vanish_removes_all_and_goes_on() {
 fn what_vanished_stays_away_after_a_restart() {
     for killed in [false, true] {
         let folder = folder();
-        let node = Node::start(folder.path(), &[HASH]);
+        let node = Node::start(folder.path(), &SMALL);
         let mut client = node.client();
         assert!(client.put("before", "v") && client.put("both", "old"));
         assert!(client.succeeds(&wire::vanish()));
@@ -83,7 +83,7 @@ fn what_vanished_stays_away_after_a_restart() {
         } else {
             node.stop()
         }
-        let node = Node::start(folder.path(), &[HASH]);
+        let node = Node::start(folder.path(), &SMALL);
         let mut client = node.client();
         assert_eq!((client.rnum(), client.get("before")), (2, None), "killed: {killed}");
         assert_eq!(client.text("both").as_deref(), Some("new"), "killed: {killed}");
@@ -171,17 +171,17 @@ fn slow_commands_hold_nobody_up() {
     let folder = folder();
     let node = Node::start(folder.path(), &["-thnum", "1", HASH]);
     let mut client = node.client();
-    let puts: Vec<u8> = (0..100_000u32).flat_map(|number| wire::putnr(&number.to_be_bytes(), b"v")).collect();
+    let puts: Vec<u8> = (0..30_000u32).flat_map(|number| wire::putnr(&number.to_be_bytes(), b"v")).collect();
     client.send(&puts);
-    assert_eq!(client.rnum(), 100_000);
+    assert_eq!(client.rnum(), 30_000);
     let mut slow = node.client();
-    slow.send(&wire::fwmkeys(b"none", -1).repeat(50));
+    slow.send(&wire::fwmkeys(b"none", -1).repeat(20));
     sleep(Duration::from_millis(20));
     let start = std::time::Instant::now();
     assert!(client.get(7u32.to_be_bytes()).is_some());
     let quick = start.elapsed();
-    assert_eq!(slow.take(50 * 5), [0; 250]);
+    assert_eq!(slow.take(20 * 5), [0; 100]);
     let all = start.elapsed();
     // Only where the walks took long enough to tell.
-    assert!(all < Duration::from_millis(500) || quick < all / 4, "a get took {quick:?}, 50 walks {all:?}");
+    assert!(all < Duration::from_millis(500) || quick < all / 4, "a get took {quick:?}, 20 walks {all:?}");
 }

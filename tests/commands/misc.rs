@@ -1,6 +1,6 @@
 //! misc: which functions there are, how many arguments they want, what they give.
 
-use crate::support::{Client, on_both, wire};
+use crate::support::{Client, MEMORY, Node, folder, on_both, wire};
 
 fn list(elements: &[&str]) -> Option<Vec<Vec<u8>>> {
     Some(elements.iter().map(|element| element.as_bytes().to_vec()).collect())
@@ -185,25 +185,25 @@ fn parts_of_values() {
 
 #[test]
 fn numbers_of_arguments_at_their_limit() {
-    on_both(&[], |node| {
-        let mut client = node.client();
-        // The most that may be announced, all of them empty keys.
-        let mut request = wire::frame(0x90, &[7, 0, 1 << 20], &[b"getlist"]);
-        request.resize(request.len() + (4 << 20), 0);
-        assert!(client.put("", "v"));
-        client.send(&request);
-        let reply = client.take(5 + (1 << 20) * 9);
-        assert_eq!(reply[..5], [0, 0, 32, 0, 0]);
-        assert!(reply[5..].chunks(9).all(|record| record == [0, 0, 0, 0, 0, 0, 0, 1, b'v']));
-        client.send(&wire::frame(0x90, &[7, 0, (1 << 20) + 1], &[b"getlist"]));
-        assert_eq!(client.rest(), b"");
-        // mget has the same limit.
-        let mut client = node.client();
-        let mut request = wire::frame(0x31, &[1 << 20], &[]);
-        request.resize(request.len() + (4 << 20), 0);
-        client.send(&request);
-        assert_eq!(client.take(5 + (1 << 20) * 9)[..5], [0, 0, 16, 0, 0]);
-        client.send(&wire::frame(0x31, &[(1 << 20) + 1], &[]));
-        assert_eq!(client.rest(), b"");
-    });
+    let folder = folder();
+    let node = Node::start(folder.path(), &[MEMORY]);
+    let mut client = node.client();
+    // The most that may be announced, all of them empty keys.
+    let mut request = wire::frame(0x90, &[7, 0, 1 << 20], &[b"getlist"]);
+    request.resize(request.len() + (4 << 20), 0);
+    assert!(client.put("", "v"));
+    client.send(&request);
+    let reply = client.take(5 + (1 << 20) * 9);
+    assert_eq!(reply[..5], [0, 0, 32, 0, 0]);
+    assert!(reply[5..].chunks(9).all(|record| record == [0, 0, 0, 0, 0, 0, 0, 1, b'v']));
+    client.send(&wire::frame(0x90, &[7, 0, (1 << 20) + 1], &[b"getlist"]));
+    assert_eq!(client.rest(), b"");
+    // mget has the same limit.
+    let mut client = node.client();
+    let mut request = wire::frame(0x31, &[1 << 20], &[]);
+    request.resize(request.len() + (4 << 20), 0);
+    client.send(&request);
+    assert_eq!(client.take(5 + (1 << 20) * 9)[..5], [0, 0, 16, 0, 0]);
+    client.send(&wire::frame(0x31, &[(1 << 20) + 1], &[]));
+    assert_eq!(client.rest(), b"");
 }

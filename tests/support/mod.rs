@@ -18,6 +18,8 @@ pub use seed::{number_from_env, rng};
 /// The two kinds of database, by the names that stand for them.
 pub const HASH: &str = "casket.tch";
 pub const MEMORY: &str = "*";
+/// A database with small segments, which is quick to open again where the program is not optimised.
+pub const SMALL: [&str; 3] = ["--segment-size", "1m", HASH];
 
 /// A new empty folder, removed when dropped. Declare it before the nodes that work in it.
 pub fn folder() -> TempDir {
