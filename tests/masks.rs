@@ -76,9 +76,9 @@ fn each_row_of_the_table() {
             client.ask(&wire::out(b"none"), &[1]);
             assert!(node.log().contains(&format!("do_{name}: forbidden")), "{name} under {groups:?}");
         }
-        if groups == "allorg" {
-            client.ask(&wire::ext(b"f", 0, b"", b""), &[1]);
-        }
+        // Without a script it fails in any case; the log tells the reason. No class forbids it.
+        client.ask(&wire::ext(b"f", 0, b"", b""), &[1]);
+        assert_eq!(node.log().contains("do_ext: forbidden"), groups == "allorg", "ext under {groups:?}");
         drop(client);
         node.stop();
         let node = Node::start(folder.path(), &SMALL);
