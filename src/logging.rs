@@ -2,7 +2,7 @@
 //!
 //! Code logs with [`tracing`]'s macros, and with [`system!`](crate::system) for the SYSTEM lines of a
 //! node's life, which no verbosity hides. Fields follow the message as ` name=value`. One event is one
-//! line of at most [`MAX_LINE`] bytes, whatever a client put into it: control characters are escaped.
+//! line of at most 8192 bytes, whatever a client put into it: control characters are escaped.
 //! A line that the verbosity hides costs one load of an atomic.
 
 mod line;

@@ -69,11 +69,6 @@ impl Buckets {
             words.prefetch(at * WORDS);
         }
     }
-
-    /// Bytes of memory set aside.
-    pub fn bytes(&self) -> u64 {
-        self.chunks.iter().flat_map(OnceLock::get).map(|words| words.get().len() as u64 * 8).sum()
-    }
 }
 
 #[cfg(test)]
@@ -92,6 +87,5 @@ mod tests {
             assert_eq!(buckets.get(index).unwrap()[3].load(Ordering::Relaxed), index + 1);
         }
         assert!(buckets.get(1 << 20).is_none());
-        assert_eq!(buckets.bytes(), 1024 * 64);
     }
 }

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering, fence};
 
 use parking_lot::Mutex;
 
-use crate::index::bucket::{ENTRIES, Entry, LINK, Link, Target};
+use crate::index::bucket::{ENTRIES, Entry, LINK, Link, Target, WORDS};
 use crate::index::buckets::{Bucket, Buckets};
 
 /// Bits of the hash that choose a stripe.
@@ -98,9 +98,9 @@ impl Table {
         self.size.load(Ordering::Relaxed)
     }
 
-    /// Bytes of memory set aside for buckets.
+    /// Bytes of the buckets in use. More is set aside, but not touched.
     pub fn bytes(&self) -> u64 {
-        self.primary.bytes() + self.overflow.bytes()
+        (self.size() + u64::from(self.spare_overflow.lock().next)) * (WORDS as u64 * 8)
     }
 
     /// The bucket of a hash in a table of `size` buckets.

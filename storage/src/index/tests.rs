@@ -105,7 +105,7 @@ fn buckets_are_given_back_when_chains_get_shorter() {
         grow(&table, &records);
     }
     let bytes = table.bytes();
-    assert!(bytes < 20_000 * 32, "{bytes} bytes");
+    assert!(bytes < 20_000 * 17, "{bytes} bytes");
 }
 
 #[test]

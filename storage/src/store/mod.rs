@@ -86,7 +86,7 @@ pub struct Figures {
     pub live_bytes: u64,
     /// Segments of the log.
     pub segments: u64,
-    /// Bytes of memory set aside for the table.
+    /// Bytes of the buckets of the table in use.
     pub table_bytes: u64,
     /// Entries of the table: records and tombstones.
     pub entries: u64,

@@ -1,7 +1,7 @@
 //! Random operations on a store and on a `BTreeMap`: both must always agree, through growth from the
 //! smallest table, compaction, clean reopens and crashes.
 //!
-//! `LCNODE_OPERATIONS` sets the length: 1,000,000 unless told otherwise, 200,000 without optimization.
+//! `LCNODE_OPERATIONS` sets the length: 1,000,000 unless told otherwise.
 
 use lcnode_storage::{Change, Inline, Store};
 
@@ -65,11 +65,7 @@ fn one_operation(random: &mut Random, store: &Store, model: &mut Model, spread: 
 #[test]
 fn store_equals_model() {
     let mut random = random::seeded("model");
-    let operations = random::variable("LCNODE_OPERATIONS").unwrap_or(if cfg!(debug_assertions) {
-        200_000
-    } else {
-        1_000_000
-    });
+    let operations = random::variable("LCNODE_OPERATIONS").unwrap_or(1_000_000);
     let folder = tempfile::tempdir().unwrap();
     let mut generation = 0;
     let path = |generation: u32| folder.path().join(format!("{generation}.tch"));
