@@ -215,7 +215,10 @@ impl Shared {
         if let Some(found) = old
             && let Some(segment) = view.segments.at(found.target.address)
         {
-            segment.sub_live(found.record.len, found.target.tombstone);
+            // The length of a damaged record may be wrong, and a segment that counts too little as live
+            // would be removed with what is live in it: rather it counts too much.
+            let is_whole = matches!(segment.at(found.target.address.offset()), At::Record(_));
+            segment.sub_live(if is_whole { found.record.len } else { 0 }, found.target.tombstone);
         }
         Ok(())
     }

@@ -283,7 +283,7 @@ fn choose(view: &View, goal: Goal, segment_size: u64, room: Option<u64>) -> Opti
     }
     let useful = |segment: &Segment| {
         let tombstones = if segment.number() == oldest { segment.tombstones() } else { 0 };
-        segment.live().saturating_sub(tombstones)
+        segment.live().min(segment.written()).saturating_sub(tombstones)
     };
     let (mut written, mut live, mut tombstones) = (0, 0, 0);
     for segment in sealed() {
