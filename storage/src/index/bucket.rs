@@ -63,6 +63,11 @@ impl Entry {
     /// Whether the record may have this hash; `rest` is the hash without the bits that chose the bucket.
     #[inline]
     pub fn may_be(self, rest: u64) -> bool {
+        // All but few tags have at least so many bits: most entries are told apart by them alone.
+        let tag = self.0 >> TAG_SHIFT;
+        if tag >> SHORTEST_TAG != 0 && (tag ^ rest) & ((1 << SHORTEST_TAG) - 1) != 0 {
+            return false;
+        }
         let mask = (1 << self.tag_bits()) - 1;
         (self.0 >> TAG_SHIFT ^ rest) & mask == 0
     }

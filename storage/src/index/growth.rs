@@ -2,11 +2,16 @@
 //! split off, and no other is touched.
 
 use std::io;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{Ordering, fence};
+
+use smallvec::SmallVec;
 
 use crate::index::bucket::{ENTRIES, Entry, LINK, Link};
 use crate::index::buckets::Bucket;
 use crate::index::table::{STRIPES, Table};
+
+/// Entries of a chain: seldom more than two buckets' worth.
+type Entries = SmallVec<[Entry; 2 * ENTRIES]>;
 
 impl Table {
     /// Splits the next bucket, where nobody else is growing the table. `lock` takes a stripe;
@@ -26,9 +31,9 @@ impl Table {
         };
         let _stripe = lock(source as usize & (STRIPES - 1));
 
-        let mut entries = Vec::with_capacity(2 * ENTRIES);
-        self.collect(old, &mut entries);
-        let (mut stay, mut go) = (Vec::with_capacity(entries.len()), Vec::with_capacity(entries.len()));
+        let mut entries = Entries::new();
+        self.each_of(old, |entry| entries.push(entry));
+        let (mut stay, mut go) = (Entries::new(), Entries::new());
         let mut unreadable = 0;
         for entry in entries {
             let split = entry.split().or_else(|| {
@@ -55,8 +60,10 @@ impl Table {
         new[LINK].store(Link::new(next, level + 1, 0).0, Ordering::Release);
         let freed = self.chain_of(before);
         let changing = before.sequence() | 1;
-        old[LINK].store(Link::new(before.next(), before.level(), changing).0, Ordering::SeqCst);
-        self.size.store(size + 1, Ordering::SeqCst);
+        // What follows is not seen before this, nor after the last store: see `Table::find`.
+        old[LINK].store(Link::new(before.next(), before.level(), changing).0, Ordering::Relaxed);
+        fence(Ordering::Release);
+        self.size.store(size + 1, Ordering::Release);
         let next = self.fill(old, &stay, &mut extra);
         old[LINK].store(Link::new(next, level + 1, changing + 1).0, Ordering::Release);
 
@@ -64,6 +71,9 @@ impl Table {
         let mut spare = self.spare_overflow.lock();
         spare.free.extend(freed);
         spare.free.extend(extra);
+        // The next split will be of the buckets beside these.
+        self.primary.prefetch(source + 1);
+        self.primary.prefetch(size + 1);
         Ok(())
     }
 

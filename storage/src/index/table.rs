@@ -309,10 +309,16 @@ impl Table {
 
     /// The entries of a chain, as they are now.
     pub(super) fn collect(&self, first: &Bucket, entries: &mut Vec<Entry>) {
+        self.each_of(first, |entry| entries.push(entry));
+    }
+
+    /// Hands the entries of a chain, as they are now, to `take`.
+    #[inline]
+    pub(super) fn each_of(&self, first: &Bucket, mut take: impl FnMut(Entry)) {
         let mut bucket = first;
         loop {
             let words = bucket[..ENTRIES].iter().map(|word| word.load(Ordering::Acquire));
-            entries.extend(words.filter(|&word| word != 0).map(Entry));
+            words.filter(|&word| word != 0).map(Entry).for_each(&mut take);
             match self.next_of(Link(bucket[LINK].load(Ordering::Acquire))) {
                 Some(more) => bucket = more,
                 None => return,

@@ -55,8 +55,6 @@ pub struct Draft<'a> {
     pub key: &'a [u8],
     /// Its value, in two parts.
     pub value: [&'a [u8]; 2],
-    /// Its stamp is later than this.
-    pub after: u64,
 }
 
 /// A segment that is written.
@@ -87,7 +85,8 @@ pub struct Tail {
     pub refused: Option<(usize, String)>,
     /// Whether the last try to allocate ahead found no space, and what was said.
     pub full: Option<String>,
-    /// The last stamp given, in microseconds.
+    /// The latest stamp in the log, in microseconds: the next one is later, so a change wins over all
+    /// that was there before it.
     pub last_ts: u64,
 }
 
@@ -174,12 +173,13 @@ impl Tail {
 
     #[inline]
     fn place(&mut self, parts: &[&[u8]], len: usize, kind: Kind) -> Result<Address> {
-        let Some(offset) = self.active.appender.append(parts) else {
-            return Err(Error::Failed(format!("{} ran out of room", self.active.segment.region().name())));
-        };
+        // Counted before it is written: a locked instruction after that would wait for the writes.
         if matches!(kind, Kind::Put | Kind::Delete) {
             self.active.segment.add_live(len, kind == Kind::Delete);
         }
+        let Some(offset) = self.active.appender.append(parts) else {
+            return Err(Error::Failed(format!("{} ran out of room", self.active.segment.region().name())));
+        };
         Ok(Address::new(self.active.segment.number(), offset))
     }
 
@@ -222,7 +222,7 @@ pub fn append(
     let mut head = Head::new(draft.kind, draft.key.len(), value_len);
     let len = head.len() + draft.key.len() + value_len;
     make_room(tail, kit, host, len, urgency)?;
-    let ts = now().max(tail.last_ts.saturating_add(1)).max(draft.after.saturating_add(1));
+    let ts = now().max(tail.last_ts.saturating_add(1));
     let head = head.finish(Stamp { ts, origin: kit.origin }, body);
     let placed = tail.place(&[head, draft.key, draft.value[0], draft.value[1]], len, draft.kind)?;
     tail.last_ts = ts;

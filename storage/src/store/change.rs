@@ -5,11 +5,15 @@ use std::sync::atomic::Ordering;
 use crc32fast::Hasher;
 
 use crate::error::{Error, Result};
-use crate::index::{STRIPES, Slot, Target};
+use crate::index::{Slot, Target};
 use crate::log::address::Address;
 use crate::log::record::{At, Kind, Record};
 use crate::log::writer::{self, Draft, Urgency};
 use crate::store::{Shared, Store, View};
+
+/// Buckets that a change may add to the table: more than the entries of as many puts as are settled at
+/// once call for, so that the table always catches up.
+const SPLITS: usize = 4;
 
 /// A small new value that a change made itself.
 #[derive(Debug, Clone, Copy)]
@@ -56,15 +60,12 @@ enum Old {
 }
 
 /// A record found in the table.
-struct Found<'a> {
-    record: Record<'a>,
-    target: Target,
-}
+type Found<'a> = (Record<'a>, Target);
 
 impl Store {
     /// Stores `value` under `key`, whatever was there.
     pub fn put(&self, key: &[u8], value: &[u8]) -> Result<()> {
-        self.shared.change(key, Old::Replaced, |_| Change::Put { kept: &[], new: value }).map(drop)
+        self.shared.put(key, value)
     }
 
     /// Removes a record; says whether there was one.
@@ -84,6 +85,17 @@ impl Store {
 }
 
 impl Shared {
+    /// Stores a value whatever was there: see [`crate::store::stripe`].
+    #[inline]
+    fn put(&self, key: &[u8], value: &[u8]) -> Result<()> {
+        self.check_writable()?;
+        let hash = self.hasher.hash(key);
+        let draft = Draft { kind: Kind::Put, key, value: [value, &[]] };
+        let loaded = self.put_noted(hash, || self.append(&draft))?;
+        self.after_change(loaded);
+        Ok(())
+    }
+
     #[inline]
     fn change<'new>(
         &self,
@@ -93,14 +105,13 @@ impl Shared {
     ) -> Result<bool> {
         self.check_writable()?;
         let hash = self.hasher.hash(key);
-        let changed = {
-            let _stripe = self.lock_stripe(hash as usize);
-            // Taken under the stripe: a vanish replaces the table only while it holds all stripes.
-            let view = self.view.load();
-            self.change_locked(&view, key, hash, old, decide)?
+        let (changed, loaded) = {
+            let stripe = self.lock_stripe(hash);
+            let changed = self.change_locked(&stripe.view, key, hash, old, decide)?;
+            (changed, stripe.view.table.is_loaded())
         };
         if changed {
-            self.after_change();
+            self.after_change(loaded);
         }
         Ok(changed)
     }
@@ -120,7 +131,7 @@ impl Shared {
             let record = view.segments.at(entry.address()).and_then(|s| s.peek(entry.address().offset()));
             match record {
                 Some(record) if record.key == key => {
-                    found = Some(Found { record, target: entry.target() });
+                    found = Some((record, entry.target()));
                     return true;
                 }
                 // Seldom another key: look whether this one's record has lost its key.
@@ -136,7 +147,7 @@ impl Shared {
             return Err(self.damaged(view, address));
         }
         let before = match &found {
-            Some(found) if !found.target.tombstone => Some(match old {
+            Some(found) if !found.1.tombstone => Some(match old {
                 Old::Read => self.whole(view, found)?,
                 Old::Replaced => &[][..],
             }),
@@ -154,8 +165,7 @@ impl Shared {
             Change::Delete => (Kind::Delete, &[][..], &[][..]),
         };
         let existed = before.is_some();
-        let draft =
-            Draft { kind, key, value: [kept, new], after: found.as_ref().map_or(0, |f| f.record.stamp.ts) };
+        let draft = Draft { kind, key, value: [kept, new] };
         let address = self.append(&draft)?;
         let target = Target { address, tombstone: kind == Kind::Delete };
         self.publish(view, slot, hash, target, found.as_ref())?;
@@ -169,7 +179,7 @@ impl Shared {
 
     /// The value of a found record, its CRC checked.
     fn whole<'a>(&self, view: &'a View, found: &Found<'a>) -> Result<&'a [u8]> {
-        let address = found.target.address;
+        let address = found.1.address;
         let segment = view.segments.at(address);
         match segment.map(|segment| segment.at(address.offset())) {
             Some(At::Record(record)) => Ok(record.value),
@@ -201,7 +211,7 @@ impl Shared {
 
     /// Points the table at a record that has been appended.
     #[inline]
-    fn publish(
+    pub(crate) fn publish(
         &self,
         view: &View,
         slot: Slot<'_>,
@@ -212,40 +222,48 @@ impl Shared {
         if let Err(error) = view.table.point(slot, hash, target) {
             return Err(self.durability.fail(format!("no memory for the table: {error}")));
         }
-        if let Some(found) = old
-            && let Some(segment) = view.segments.at(found.target.address)
+        if let Some((record, target)) = old
+            && let Some(segment) = view.segments.at(target.address)
         {
             // The length of a damaged record may be wrong, and a segment that counts too little as live
             // would be removed with what is live in it: rather it counts too much.
-            let is_whole = matches!(segment.at(found.target.address.offset()), At::Record(_));
-            segment.sub_live(if is_whole { found.record.len } else { 0 }, found.target.tombstone);
+            let is_whole = matches!(segment.at(target.address.offset()), At::Record(_));
+            segment.sub_live(if is_whole { record.len } else { 0 }, target.tombstone);
         }
         Ok(())
     }
 
     /// What is due once the stripe has been let go: growth of the table, bounds of a memory database.
     #[inline]
-    fn after_change(&self) {
-        let view = self.view.load();
-        if view.table.is_loaded() {
-            self.grow(&view);
+    fn after_change(&self, loaded: bool) {
+        if loaded {
+            self.grow();
         }
         if self.bounds.are_set() {
             self.evict_now_and_then();
         }
     }
 
-    #[cold]
-    fn grow(&self, view: &View) {
-        let lock = |stripe: usize| self.lock_stripe(stripe % STRIPES);
-        let grown = view.table.grow(lock, |entry| {
-            // Not `view`: since it was taken, the entry may have moved to a newer segment.
-            let record = self.record(&self.view.load(), entry).map(|record| self.hasher.hash(record.key));
-            record.ok()
-        });
-        if let Err(error) = grown {
-            // Chains grow instead: slower, but nothing is lost.
-            tracing::warn!(%error, "the table cannot grow");
+    fn grow(&self) {
+        let view = self.view.load();
+        for _ in 0..SPLITS {
+            let grown = view.table.grow(
+                |stripe| self.lock_stripe(stripe as u64),
+                |entry| {
+                    // Not `view`: since it was taken, the entry may have moved to a newer segment.
+                    let view = self.view.load();
+                    let record = self.record(&view, entry).ok()?;
+                    Some(self.hasher.hash(record.key))
+                },
+            );
+            if let Err(error) = grown {
+                // Chains grow instead: slower, but nothing is lost.
+                tracing::warn!(%error, "the table cannot grow");
+                return;
+            }
+            if !view.table.is_loaded() {
+                return;
+            }
         }
     }
 }

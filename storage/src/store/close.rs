@@ -1,7 +1,5 @@
 //! Closing: threads end, the log is made durable, the table is written out.
 
-use std::sync::atomic::Ordering;
-
 use tracing::{error, info};
 
 use crate::error::Result;
@@ -64,12 +62,12 @@ impl Shared {
         });
         let state = State {
             position,
-            records: self.records.load(Ordering::Relaxed).max(0) as u64,
+            records: self.records(),
             last_ts,
             segments: segments.collect(),
         };
         checkpoint::write(&*self.kit.medium, self.kit.id, &view.table, &state, |stripe| {
-            self.lock_stripe(stripe)
+            self.lock_stripe(stripe as u64)
         })
     }
 }

@@ -12,7 +12,7 @@ use std::time::Duration;
 use crc32fast::Hasher;
 
 use crate::error::{Error, Result};
-use crate::index::{STRIPES, Slot, Table, Target};
+use crate::index::{Slot, Table, Target};
 use crate::log::address::{Address, MAX_SPAN, Position};
 use crate::log::manifest::Manifest;
 use crate::log::record::{At, Kind, SEAL};
@@ -113,7 +113,7 @@ impl Shared {
                 self.rewrite(segment, is_oldest)?;
                 // A writer may be between its append, its entry in the table and its count of live
                 // bytes: then another look is needed.
-                self.wait_for_writers();
+                self.pass_all_stripes();
             }
         }
         if self.signals.is_stopping() {
@@ -132,11 +132,6 @@ impl Shared {
         let tail = self.tail.lock();
         let next = tail.waiting.iter().map(|next| next.appender.region().capacity() - HEADER - SEAL).max();
         tail.full.is_some().then(|| tail.room().max(next.unwrap_or(0)) as u64)
-    }
-
-    /// Waits until every change that was under way has ended.
-    fn wait_for_writers(&self) {
-        (0..STRIPES).for_each(|stripe| drop(self.lock_stripe(stripe)));
     }
 
     /// Copies the live records of a segment to the end of the log.
@@ -202,8 +197,8 @@ impl Shared {
     ) -> Result<()> {
         let hash = self.hasher.hash(key);
         let address = Address::new(segment.number(), offset);
-        let _stripe = self.lock_stripe(hash as usize);
-        let view = self.view.load();
+        let stripe = self.lock_stripe(hash);
+        let view = &stripe.view;
         let Some(Slot::Found(word, entry)) = view.table.slot(hash, |entry| entry.address() == address) else {
             return Ok(());
         };
@@ -242,11 +237,13 @@ impl Shared {
             return Err(Error::io("remove", self.kit.medium.describe(name))(error));
         }
         // Only now: what is the oldest segment of the view must be the oldest on disk.
-        self.view.rcu(|view| {
+        self.replace_view(|view| {
             let mut segments = view.segments.clone();
             segments.remove(segment.number());
             View { table: Arc::clone(&view.table), segments }
         });
+        // So that nobody holds on to the removed file.
+        self.pass_all_stripes();
         tracing::debug!(segment = segment.number(), "removed");
         Ok(())
     }
@@ -257,7 +254,7 @@ impl Shared {
         let view = self.view.load();
         let numbers = view.segments.iter().map(|other| other.number());
         let value = Manifest::of(numbers.filter(|&number| number != segment.number())).encode();
-        let draft = Draft { kind: Kind::Manifest, key: &[], value: [&value, &[]], after: 0 };
+        let draft = Draft { kind: Kind::Manifest, key: &[], value: [&value, &[]] };
         let mut body = Hasher::new();
         body.update(&value);
         writer::append(&mut tail, &self.kit, self, &draft, body, Urgency::Compaction)?;

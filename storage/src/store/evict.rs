@@ -65,8 +65,7 @@ impl Shared {
     }
 
     fn is_over(&self) -> bool {
-        let records = self.records.load(Ordering::Relaxed).max(0) as u64;
-        if records > self.bounds.records.load(Ordering::Relaxed) {
+        if self.records() > self.bounds.records.load(Ordering::Relaxed) {
             return true;
         }
         let max_bytes = self.bounds.bytes.load(Ordering::Relaxed);
@@ -124,8 +123,8 @@ impl Shared {
     /// this is for databases in memory only.
     fn forget(&self, segment: &Segment, offset: usize, key: &[u8], len: usize) -> bool {
         let hash = self.hasher.hash(key);
-        let _stripe = self.lock_stripe(hash as usize);
-        let view = self.view.load();
+        let stripe = self.lock_stripe(hash);
+        let view = &stripe.view;
         let address = Address::new(segment.number(), offset);
         match view.table.slot(hash, |entry| entry.address() == address) {
             Some(Slot::Found(word, entry)) if !entry.is_tombstone() => {

@@ -12,6 +12,7 @@ mod read;
 mod replay;
 mod scan;
 mod snapshot;
+mod stripe;
 mod vanish;
 mod worker;
 
@@ -22,7 +23,7 @@ use std::thread::JoinHandle;
 
 use arc_swap::ArcSwap;
 use crossbeam_utils::CachePadded;
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 
 pub use change::{Change, Inline};
 pub use scan::{Cursor, KeyIterator};
@@ -37,6 +38,7 @@ use crate::log::segment::Segments;
 use crate::log::writer::{Active, Host, Kit, Tail};
 use crate::options::Options;
 use evict::Bounds;
+use stripe::Stripe;
 use worker::Signals;
 
 /// What a reader sees: a table and the segments that it points into.
@@ -62,7 +64,9 @@ pub(crate) struct Shared {
     pub(crate) kit: Kit,
     pub(crate) hasher: KeyHasher,
     pub(crate) view: ArcSwap<View>,
-    stripes: [CachePadded<Mutex<()>>; STRIPES],
+    /// Counts the replacements of the view.
+    view_version: AtomicU64,
+    stripes: [CachePadded<Stripe>; STRIPES],
     pub(crate) tail: Mutex<Tail>,
     /// Where the log ends, for those who don't hold the tail.
     appended: AtomicU64,
@@ -93,10 +97,11 @@ pub struct Figures {
 }
 
 impl Shared {
-    /// The stripe of a hash. Whoever holds it may change the keys that share it.
-    #[inline]
-    pub(crate) fn lock_stripe(&self, stripe: usize) -> MutexGuard<'_, ()> {
-        self.stripes[stripe & (STRIPES - 1)].lock()
+    /// Records that a client sees.
+    pub(crate) fn records(&self) -> u64 {
+        // Only the table tells whether a put was of a new key.
+        self.pass_all_stripes();
+        self.records.load(Ordering::Relaxed).max(0) as u64
     }
 
     /// Where the log ends.
@@ -119,7 +124,7 @@ impl Shared {
 
 impl Host for Shared {
     fn adopt(&self, active: &Active) {
-        self.view.rcu(|view| {
+        self.replace_view(|view| {
             let mut segments = view.segments.clone();
             segments.push(Arc::clone(&active.segment));
             View { table: Arc::clone(&view.table), segments }
@@ -139,14 +144,15 @@ impl Host for Shared {
 impl Store {
     /// Records that a client sees.
     pub fn records(&self) -> u64 {
-        self.shared.records.load(Ordering::Relaxed).max(0) as u64
+        self.shared.records()
     }
 
     /// Figures of the store as they are now.
     pub fn figures(&self) -> Figures {
+        let records = self.records();
         let view = self.shared.view.load();
         let mut figures = Figures {
-            records: self.records(),
+            records,
             table_bytes: view.table.bytes(),
             entries: view.table.entries(),
             ..Figures::default()

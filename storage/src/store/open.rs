@@ -24,6 +24,7 @@ use crate::meta::{self, Meta};
 use crate::options::{Options, Place};
 use crate::store::evict::Bounds;
 use crate::store::replay::Replay;
+use crate::store::stripe::Stripe;
 use crate::store::worker::{self, Signals};
 use crate::store::{Shared, Store, View};
 
@@ -199,12 +200,13 @@ fn into_store(
         full: None,
         last_ts: replay.last_ts,
     };
-    let table = Arc::new(replay.table);
+    let view = Arc::new(View { table: Arc::new(replay.table), segments: opened.segments });
     let shared = Arc::new(Shared {
         kit,
         hasher: replay.hasher,
-        view: ArcSwap::from_pointee(View { table, segments: opened.segments }),
-        stripes: std::array::from_fn(|_| Mutex::default().into()),
+        stripes: std::array::from_fn(|_| Stripe::new(Arc::clone(&view)).into()),
+        view: ArcSwap::new(view),
+        view_version: AtomicU64::new(0),
         tail: Mutex::new(tail),
         appended: AtomicU64::new(end.to_word()),
         durability,

@@ -26,11 +26,7 @@ impl Store {
             count += 1;
         }
         for &hash in &hashes[..count] {
-            view.table.candidates(hash, |entry| {
-                if let Some(segment) = view.segments.at(entry.address()) {
-                    segment.region().prefetch(entry.address().offset(), AHEAD);
-                }
-            });
+            self.shared.prefetch_records(&view, hash);
         }
     }
 
@@ -43,12 +39,40 @@ impl Store {
 }
 
 impl Shared {
+    /// Has the records fetched from memory that a look-up of a hash will look at. A hint.
+    #[inline]
+    pub(crate) fn prefetch_records(&self, view: &View, hash: u64) {
+        view.table.candidates(hash, |entry| {
+            if let Some(segment) = view.segments.at(entry.address()) {
+                segment.region().prefetch(entry.address().offset(), AHEAD);
+            }
+        });
+    }
+
     #[inline]
     pub(crate) fn read<T>(&self, key: &[u8], look: impl FnOnce(&Record<'_>) -> T) -> Result<Option<T>> {
         let hash = self.hasher.hash(key);
         let mut look = Some(look);
         loop {
             let view = self.view.load();
+            let noted = self.stripe(hash).noted(hash, |address| match self.record_at(&view, address) {
+                Ok(record) if record.key == key => Some(Ok(look.take().map(|look| look(&record)))),
+                Ok(_) => None,
+                Err(address) => Some(Err(address)),
+            });
+            match noted {
+                Some(Ok(found)) => return Ok(found),
+                // The segment is newer than the view, the note has been settled since, or the record is
+                // damaged: once no note is left the table tells.
+                Some(Err(address)) => {
+                    let _held = self.lock_stripe(hash);
+                    if self.stripe(hash).has_notes() {
+                        return Err(self.damaged(&view, address));
+                    }
+                    continue;
+                }
+                None => {}
+            }
             let mut damage = None;
             let found = view.table.find(hash, |entry| match self.record(&view, entry) {
                 Ok(record) if record.key == key => Some(match entry.is_tombstone() {
@@ -79,7 +103,11 @@ impl Shared {
         view: &'a View,
         entry: Entry,
     ) -> std::result::Result<Record<'a>, Address> {
-        let address = entry.address();
+        self.record_at(view, entry.address())
+    }
+
+    #[inline]
+    fn record_at<'a>(&self, view: &'a View, address: Address) -> std::result::Result<Record<'a>, Address> {
         match view.segments.at(address).map(|segment| segment.at(address.offset())) {
             Some(At::Record(record)) => Ok(record),
             _ => Err(address),

@@ -41,6 +41,8 @@ impl Shared {
         mut visit: impl FnMut(u64, &Record<'_>),
     ) -> Result<Option<Cursor>> {
         let hash = cursor.0.reverse_bits();
+        // What was put a moment ago is to be met as well.
+        drop(self.lock_stripe(hash));
         let mut entries: Vec<Entry> = Vec::new();
         let (view, level) = loop {
             let view = self.view.load_full();

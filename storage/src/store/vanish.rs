@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use crc32fast::Hasher;
 
 use crate::error::{Error, Result};
-use crate::index::{STRIPES, Table};
+use crate::index::Table;
 use crate::log::record::Kind;
 use crate::log::writer::{self, Draft, Urgency};
 use crate::store::{Shared, Store, View};
@@ -25,16 +25,18 @@ impl Shared {
             Table::new(self.options.buckets).map_err(Error::io("allocate", "memory for the table"))?;
         let empty = Arc::new(empty);
         {
-            let _stripes: Vec<_> = (0..STRIPES).map(|stripe| self.lock_stripe(stripe)).collect();
+            let _stripes = self.lock_all_stripes();
             let mut tail = self.tail.lock();
-            let draft = Draft { kind: Kind::Vanish, key: &[], value: [&[], &[]], after: 0 };
+            let draft = Draft { kind: Kind::Vanish, key: &[], value: [&[], &[]] };
             let (body, urgency) = (Hasher::new(), Urgency::Delete);
             writer::append(&mut tail, &self.kit, self, &draft, body, urgency)?;
             self.set_end(&tail);
-            self.view.rcu(|view| View { table: Arc::clone(&empty), segments: view.segments.clone() });
+            self.replace_view(|view| View { table: Arc::clone(&empty), segments: view.segments.clone() });
             self.view.load().segments.iter().for_each(|segment| segment.set_live(0, 0));
             self.records.store(0, Ordering::Relaxed);
         }
+        // So that nobody holds on to the old table.
+        self.pass_all_stripes();
         self.signals.wake_compactor();
         Ok(())
     }
