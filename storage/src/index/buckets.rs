@@ -61,6 +61,19 @@ impl Buckets {
         self.chunks.get(chunk)?.get()?.get().get(at * WORDS..(at + 1) * WORDS)
     }
 
+    /// Makes the pages of buckets `from..to`, which exist, ready for writing.
+    pub fn populate(&self, from: u64, to: u64) {
+        let mut at = from;
+        while at < to {
+            let (chunk, first) = self.place(at);
+            let Some(words) = self.chunks.get(chunk).and_then(OnceLock::get) else { return };
+            let in_chunk = words.get().len() / WORDS - first;
+            let count = in_chunk.min((to - at) as usize);
+            words.populate(first * WORDS, count * WORDS);
+            at += count as u64;
+        }
+    }
+
     /// Has a bucket fetched from memory. A hint.
     #[inline]
     pub fn prefetch(&self, index: u64) {

@@ -36,7 +36,7 @@ pub struct SegmentState {
     pub number: u64,
     /// Bytes written.
     pub written: u64,
-    /// Bytes of live records, tombstones included.
+    /// Live records, tombstones included, and their bytes: see [`crate::log::segment::Segment::live_word`].
     pub live: u64,
     /// Bytes of live tombstones.
     pub tombstones: u64,

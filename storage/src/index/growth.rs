@@ -72,8 +72,11 @@ impl Table {
         spare.free.extend(freed);
         spare.free.extend(extra);
         // The next split will be of the buckets beside these.
-        self.primary.prefetch(source + 1);
         self.primary.prefetch(size + 1);
+        self.primary.prefetch(source + 2);
+        if let Some(next) = self.primary.get(source + 1) {
+            self.prefetch_chain(Link(next[LINK].load(Ordering::Relaxed)));
+        }
         Ok(())
     }
 

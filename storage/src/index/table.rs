@@ -23,6 +23,8 @@ pub const STRIPES: usize = 1 << STRIPE_BITS;
 /// Entries for each 8 buckets above which the table grows: 4.625 a bucket, 13.8 bytes a key before
 /// overflow buckets.
 const LOAD_PER_8: u64 = 37;
+/// Buckets whose pages are made ready ahead of the last: two of the larger pages.
+const READY: u64 = (4 << 20) / (WORDS as u64 * 8);
 /// Buckets of the overflow array at first.
 const OVERFLOW_BASE: u32 = 6;
 
@@ -38,6 +40,8 @@ pub struct Table {
     pub(super) entries: AtomicU64,
     pub(super) spare_overflow: Mutex<SpareOverflow>,
     pub(super) growing: Mutex<()>,
+    /// Primary buckets whose pages are ready for writing, or were there from the start.
+    ready: AtomicU64,
 }
 
 /// Overflow buckets not in use.
@@ -85,6 +89,23 @@ impl Table {
             entries: AtomicU64::new(entries),
             spare_overflow: Mutex::new(SpareOverflow { free: Vec::new(), next: next_overflow }),
             growing: Mutex::new(()),
+            ready: AtomicU64::new(1 << first_level),
+        }
+    }
+
+    /// Whether the pages of the buckets that come next should be made ready: see [`Table::make_ready`].
+    #[inline]
+    pub fn is_nearly_out_of_pages(&self) -> bool {
+        self.size() + READY / 2 > self.ready.load(Ordering::Relaxed)
+    }
+
+    /// Makes the pages of the buckets that come next ready for writing, so that no split waits for the
+    /// system to clear them. Best effort.
+    pub fn make_ready(&self) {
+        let (from, to) = (self.ready.load(Ordering::Relaxed).max(self.size()), self.size() + READY);
+        if self.is_nearly_out_of_pages() && self.primary.reach(to).is_ok() {
+            self.primary.populate(from, to);
+            self.ready.store(to, Ordering::Relaxed);
         }
     }
 
@@ -167,13 +188,45 @@ impl Table {
         let Some(first) = self.primary.get(Self::index(hash, self.size.load(Ordering::Acquire))) else {
             return;
         };
-        let rest = hash >> self.level(Link(first[LINK].load(Ordering::Relaxed)));
+        let link = Link(first[LINK].load(Ordering::Relaxed));
+        self.prefetch_chain(link);
+        let rest = hash >> self.level(link);
         for word in &first[..ENTRIES] {
             let entry = Entry(word.load(Ordering::Relaxed));
             if entry.0 != 0 && entry.may_be(rest) {
                 visit(entry);
             }
         }
+    }
+
+    /// Has the bucket after a link fetched from memory, if there is one. A hint.
+    #[inline]
+    pub(super) fn prefetch_chain(&self, link: Link) {
+        if link.next() > 0 {
+            self.overflow.prefetch(link.next().into());
+        }
+    }
+
+    /// An empty entry for a hash whose bucket has none that may be it, and no bucket after it: most new keys.
+    /// Otherwise hands the entries that may be it to `visit`, has the next bucket fetched, and returns none.
+    /// The caller holds the stripe.
+    #[inline]
+    pub fn vacancy(&self, hash: u64, mut visit: impl FnMut(Entry)) -> Option<Slot<'_>> {
+        let first = self.primary.get(Self::index(hash, self.size.load(Ordering::Acquire)))?;
+        let link = Link(first[LINK].load(Ordering::Relaxed));
+        self.prefetch_chain(link);
+        let level = self.level(link);
+        let (mut empty, mut is_new) = (None, link.next() == 0);
+        for word in &first[..ENTRIES] {
+            let entry = Entry(word.load(Ordering::Relaxed));
+            if entry.0 == 0 {
+                empty = empty.or(Some(word));
+            } else if entry.may_be(hash >> level) {
+                visit(entry);
+                is_new = false;
+            }
+        }
+        empty.filter(|_| is_new).map(|word| Slot::Empty(word, level))
     }
 
     #[inline]
@@ -218,21 +271,40 @@ impl Table {
     /// needed and there is no memory for it.
     #[inline]
     pub fn point(&self, slot: Slot<'_>, hash: u64, target: Target) -> io::Result<()> {
+        let added = self.point_uncounted(slot, hash, target)?;
+        self.count(added.into());
+        Ok(())
+    }
+
+    /// The same, without counting the entry. Says whether it is a new one.
+    #[inline]
+    pub fn point_uncounted(&self, slot: Slot<'_>, hash: u64, target: Target) -> io::Result<bool> {
         match slot {
-            Slot::Found(word, entry) => word.store(entry.moved_to(target).0, Ordering::Release),
-            Slot::Empty(word, level) => {
-                word.store(Entry::new(target, hash, level).0, Ordering::Release);
-                self.entries.fetch_add(1, Ordering::Relaxed);
+            Slot::Found(word, entry) => {
+                word.store(entry.moved_to(target).0, Ordering::Release);
+                return Ok(false);
             }
+            Slot::Empty(word, level) => self.point_vacant(word, level, hash, target),
             Slot::Full(last, level) => {
                 let (index, bucket) = self.take_overflow()?;
                 bucket[0].store(Entry::new(target, hash, level).0, Ordering::Release);
                 let link = Link(last.load(Ordering::Relaxed));
                 last.store(link.with_next(index).0, Ordering::Release);
-                self.entries.fetch_add(1, Ordering::Relaxed);
             }
         }
-        Ok(())
+        Ok(true)
+    }
+
+    /// Points an empty entry at a record. The caller holds the stripe.
+    #[inline]
+    pub fn point_vacant(&self, word: &AtomicU64, level: u32, hash: u64, target: Target) {
+        word.store(Entry::new(target, hash, level).0, Ordering::Release);
+    }
+
+    /// Counts entries that were added.
+    #[inline]
+    pub fn count(&self, added: u64) {
+        self.entries.fetch_add(added, Ordering::Relaxed);
     }
 
     /// Forgets a record. The caller holds the stripe.

@@ -346,7 +346,7 @@ fn resume(kit: &Kit, end: &End) -> Result<Active> {
         return Err(Error::Failed(format!("{path} has two writers")));
     };
     match &end.segment {
-        Some(read) => segment.set_live(read.live(), read.tombstones()),
+        Some(read) => segment.set_live(read.live_word(), read.tombstones()),
         None => _ = appender.append(&[&segment::header(kit.id, end.number, capacity)]),
     }
     Ok(Active { segment: Arc::new(segment), appender })
@@ -358,7 +358,7 @@ fn mapped_anew(kit: &Kit, segment: &Segment, written: usize) -> Result<Arc<Segme
     let mut region = kit.medium.open(name).map_err(Error::io("open", kit.medium.describe(name)))?;
     region.set_written(written);
     let again = Segment::new(segment.number(), Arc::new(region));
-    again.set_live(segment.live(), segment.tombstones());
+    again.set_live(segment.live_word(), segment.tombstones());
     Ok(Arc::new(again))
 }
 

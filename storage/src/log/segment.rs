@@ -18,6 +18,9 @@ pub const HEADER: usize = 64;
 /// The folder of the segments.
 pub const FOLDER: &str = "log";
 
+/// Bits of the number of live records: more than a segment of the largest size can have.
+const COUNT_BITS: u32 = 28;
+
 /// The largest number of a segment: positions hold it in 32 bits.
 pub const MAX_NUMBER: u64 = u32::MAX as u64;
 
@@ -40,7 +43,7 @@ pub fn number_of(name: &str) -> Option<u64> {
 pub struct Segment {
     number: u64,
     region: Arc<Region>,
-    /// Bytes of records that the table points at.
+    /// Records that the table points at, and their bytes: see [`Segment::live_word`].
     live: AtomicU64,
     /// Bytes of those that are tombstones.
     tombstones: AtomicU64,
@@ -90,20 +93,32 @@ impl Segment {
         &self.region
     }
 
-    /// Bytes of live records, tombstones included.
+    /// Bytes of live records, tombstones included. Where a damaged record was overwritten its length may
+    /// have been wrong, and so is this then.
     pub fn live(&self) -> u64 {
+        (self.live_word() >> COUNT_BITS).min(self.written())
+    }
+
+    /// Whether the table points at none of its records. Unlike the bytes this does not depend on lengths
+    /// that may be damaged.
+    pub fn is_dead(&self) -> bool {
+        self.live_word() & ((1 << COUNT_BITS) - 1) == 0
+    }
+
+    /// The number of live records in the lowest bits, and above them their bytes.
+    pub fn live_word(&self) -> u64 {
         self.live.load(Ordering::Relaxed)
     }
 
     /// Bytes of live tombstones.
     pub fn tombstones(&self) -> u64 {
-        self.tombstones.load(Ordering::Relaxed)
+        self.tombstones.load(Ordering::Relaxed).min(self.live())
     }
 
     /// A record of `bytes` became live.
     #[inline]
     pub fn add_live(&self, bytes: usize, tombstone: bool) {
-        self.live.fetch_add(bytes as u64, Ordering::Relaxed);
+        self.live.fetch_add(((bytes as u64) << COUNT_BITS) + 1, Ordering::Relaxed);
         if tombstone {
             self.tombstones.fetch_add(bytes as u64, Ordering::Relaxed);
         }
@@ -112,16 +127,17 @@ impl Segment {
     /// A record of `bytes` died.
     #[inline]
     pub fn sub_live(&self, bytes: usize, tombstone: bool) {
-        self.live.fetch_sub(bytes as u64, Ordering::Relaxed);
+        // The number is in the lower bits, so that bytes that were wrong leave it alone.
+        self.live.fetch_sub(((bytes as u64) << COUNT_BITS) + 1, Ordering::Relaxed);
         if tombstone {
             self.tombstones.fetch_sub(bytes as u64, Ordering::Relaxed);
         }
     }
 
-    /// Sets the live bytes and how many of them are tombstones: 0 at a vanish, what the checkpoint
-    /// says at a start.
-    pub fn set_live(&self, bytes: u64, tombstones: u64) {
-        self.live.store(bytes, Ordering::Relaxed);
+    /// Sets what is live, as [`Segment::live_word`] has it, and the bytes of tombstones in it: 0 at a
+    /// vanish, what the checkpoint says at a start.
+    pub fn set_live(&self, word: u64, tombstones: u64) {
+        self.live.store(word, Ordering::Relaxed);
         self.tombstones.store(tombstones, Ordering::Relaxed);
     }
 

@@ -276,6 +276,14 @@ impl Words {
         }
     }
 
+    /// Makes the pages of `count` words from `first` on ready for writing. Best effort.
+    pub fn populate(&self, first: usize, count: usize) {
+        let len = self.map.len();
+        let from = (first * 8).min(len) & !(PAGE - 1);
+        let to = ((first + count) * 8).min(len);
+        let _ = self.map.advise_range(Advice::PopulateWrite, from, to - from);
+    }
+
     /// The words as bytes, before they are shared.
     pub fn as_bytes(&mut self) -> &[u8] {
         &self.map

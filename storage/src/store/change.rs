@@ -168,7 +168,8 @@ impl Shared {
         let draft = Draft { kind, key, value: [kept, new] };
         let address = self.append(&draft)?;
         let target = Target { address, tombstone: kind == Kind::Delete };
-        self.publish(view, slot, hash, target, found.as_ref())?;
+        let added = self.publish(view, slot, hash, target, found.as_ref())?;
+        view.table.count(added.into());
         match (existed, kind) {
             (false, Kind::Put) => _ = self.records.fetch_add(1, Ordering::Relaxed),
             (true, Kind::Delete) => _ = self.records.fetch_sub(1, Ordering::Relaxed),
@@ -209,7 +210,8 @@ impl Shared {
         Ok(address)
     }
 
-    /// Points the table at a record that has been appended.
+    /// Points the table at a record that has been appended. Says whether that takes a new entry, which is
+    /// still to be counted.
     #[inline]
     pub(crate) fn publish(
         &self,
@@ -218,19 +220,17 @@ impl Shared {
         hash: u64,
         target: Target,
         old: Option<&Found<'_>>,
-    ) -> Result<()> {
-        if let Err(error) = view.table.point(slot, hash, target) {
-            return Err(self.durability.fail(format!("no memory for the table: {error}")));
-        }
+    ) -> Result<bool> {
+        let added = view
+            .table
+            .point_uncounted(slot, hash, target)
+            .map_err(|error| self.durability.fail(format!("no memory for the table: {error}")))?;
         if let Some((record, target)) = old
             && let Some(segment) = view.segments.at(target.address)
         {
-            // The length of a damaged record may be wrong, and a segment that counts too little as live
-            // would be removed with what is live in it: rather it counts too much.
-            let is_whole = matches!(segment.at(target.address.offset()), At::Record(_));
-            segment.sub_live(if is_whole { record.len } else { 0 }, target.tombstone);
+            segment.sub_live(record.len, target.tombstone);
         }
-        Ok(())
+        Ok(added)
     }
 
     /// What is due once the stripe has been let go: growth of the table, bounds of a memory database.
@@ -246,6 +246,9 @@ impl Shared {
 
     fn grow(&self) {
         let view = self.view.load();
+        if view.table.is_nearly_out_of_pages() {
+            self.signals.populate();
+        }
         for _ in 0..SPLITS {
             let grown = view.table.grow(
                 |stripe| self.lock_stripe(stripe as u64),

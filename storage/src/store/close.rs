@@ -57,15 +57,10 @@ impl Shared {
         let segments = view.segments.iter().map(|segment| SegmentState {
             number: segment.number(),
             written: segment.written(),
-            live: segment.live(),
+            live: segment.live_word(),
             tombstones: segment.tombstones(),
         });
-        let state = State {
-            position,
-            records: self.records(),
-            last_ts,
-            segments: segments.collect(),
-        };
+        let state = State { position, records: self.records(), last_ts, segments: segments.collect() };
         checkpoint::write(&*self.kit.medium, self.kit.id, &view.table, &state, |stripe| {
             self.lock_stripe(stripe as u64)
         })

@@ -109,7 +109,7 @@ impl Shared {
     /// Moves what is live out of a segment and removes it. Says whether it is gone.
     fn empty_and_remove(&self, segment: &Arc<Segment>, is_oldest: bool) -> Result<bool> {
         for _ in 0..2 {
-            if segment.live() > 0 {
+            if !segment.is_dead() {
                 self.rewrite(segment, is_oldest)?;
                 // A writer may be between its append, its entry in the table and its count of live
                 // bytes: then another look is needed.
@@ -119,7 +119,7 @@ impl Shared {
         if self.signals.is_stopping() {
             return Ok(false);
         }
-        if segment.live() > 0 {
+        if !segment.is_dead() {
             return Err(Error::Failed(format!("{} still has live records", segment.region().name())));
         }
         self.remove(segment)?;
@@ -142,7 +142,7 @@ impl Shared {
             self.rewrite_by_table(&table, segment, drop_tombstones)?;
         }
         let mut offset = HEADER;
-        while segment.live() > 0 && !self.signals.is_stopping() {
+        while !segment.is_dead() && !self.signals.is_stopping() {
             let record = match segment.at(offset) {
                 At::Record(record) => record,
                 At::End => break,
@@ -275,12 +275,12 @@ fn choose(view: &View, goal: Goal, segment_size: u64, room: Option<u64>) -> Opti
         return sealed().next();
     }
     // Oldest first: a vanish must outlive the segments that it declared dead.
-    if let Some(dead) = sealed().find(|segment| segment.live() == 0) {
+    if let Some(dead) = sealed().find(|segment| segment.is_dead()) {
         return Some(dead);
     }
     let useful = |segment: &Segment| {
         let tombstones = if segment.number() == oldest { segment.tombstones() } else { 0 };
-        segment.live().min(segment.written()).saturating_sub(tombstones)
+        segment.live().saturating_sub(tombstones)
     };
     let (mut written, mut live, mut tombstones) = (0, 0, 0);
     for segment in sealed() {

@@ -38,15 +38,21 @@ impl Store {
     }
 }
 
+impl View {
+    /// Has the record of an entry fetched from memory. A hint.
+    #[inline]
+    pub(crate) fn prefetch(&self, entry: Entry) {
+        if let Some(segment) = self.segments.at(entry.address()) {
+            segment.region().prefetch(entry.address().offset(), AHEAD);
+        }
+    }
+}
+
 impl Shared {
     /// Has the records fetched from memory that a look-up of a hash will look at. A hint.
     #[inline]
     pub(crate) fn prefetch_records(&self, view: &View, hash: u64) {
-        view.table.candidates(hash, |entry| {
-            if let Some(segment) = view.segments.at(entry.address()) {
-                segment.region().prefetch(entry.address().offset(), AHEAD);
-            }
-        });
+        view.table.candidates(hash, |entry| view.prefetch(entry));
     }
 
     #[inline]

@@ -109,9 +109,7 @@ impl Replay {
         let was_there = match (&slot, old) {
             (Slot::Found(..), Some((_, len, target))) => {
                 if let Some(segment) = segments.at(target.address) {
-                    // As in a change: a damaged record's length is not believed.
-                    let is_whole = matches!(segment.at(target.address.offset()), At::Record(_));
-                    segment.sub_live(if is_whole { len } else { 0 }, target.tombstone);
+                    segment.sub_live(len, target.tombstone);
                 }
                 !target.tombstone
             }

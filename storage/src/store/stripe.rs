@@ -164,24 +164,39 @@ impl Shared {
         let notes_there = notes.notes.iter().take(count);
         let noted = notes_there
             .map(|note| (note.hash.load(Ordering::Relaxed), Address(note.address.load(Ordering::Relaxed))));
-        for (hash, _) in noted.clone() {
-            self.prefetch_records(view, hash);
+        let mut vacancies: [Option<Slot<'_>>; NOTES] = [const { None }; NOTES];
+        for ((hash, _), vacancy) in noted.clone().zip(&mut vacancies) {
+            *vacancy = view.table.vacancy(hash, |entry| view.prefetch(entry));
         }
-        let mut new = 0;
-        for (hash, address) in noted {
-            new += i64::from(self.settle_one(view, hash, address)?);
+        let (mut records, mut entries) = (0, 0);
+        let settled = noted.zip(vacancies).try_for_each(|((hash, address), vacancy)| {
+            let target = Target { address, tombstone: false };
+            let (record, entry) = match vacancy {
+                // Unless an earlier note has taken it, perhaps for the same key.
+                Some(Slot::Empty(word, level)) if word.load(Ordering::Relaxed) == 0 => {
+                    view.table.point_vacant(word, level, hash, target);
+                    (true, true)
+                }
+                _ => self.settle_one(view, hash, target)?,
+            };
+            records += i64::from(record);
+            entries += u64::from(entry);
+            Ok(())
+        });
+        self.records.fetch_add(records, Ordering::Relaxed);
+        view.table.count(entries);
+        if settled.is_ok() {
+            notes.count.store(0, Ordering::Release);
         }
-        self.records.fetch_add(new, Ordering::Relaxed);
-        notes.count.store(0, Ordering::Release);
-        Ok(())
+        settled
     }
 
-    /// Points the table at a put that was appended. Says whether there was no such record before.
+    /// Points the table at a put that was appended. Says whether that makes a record more, and an entry.
     #[inline]
-    fn settle_one(&self, view: &View, hash: u64, address: Address) -> Result<bool> {
+    fn settle_one(&self, view: &View, hash: u64, target: Target) -> Result<(bool, bool)> {
         let peek = |address: Address| view.segments.at(address).and_then(|s| s.peek(address.offset()));
         let lost = || self.durability.fail("the end of the log cannot be read back".to_owned());
-        let record = peek(address).ok_or_else(lost)?;
+        let record = peek(target.address).ok_or_else(lost)?;
         let mut old = None;
         let slot = view.table.slot(hash, |entry| {
             old = peek(entry.address()).filter(|old| old.key == record.key);
@@ -192,7 +207,7 @@ impl Shared {
             Slot::Found(_, entry) => old.map(|old| (old, entry.target())),
             _ => None,
         };
-        self.publish(view, slot, hash, Target { address, tombstone: false }, before.as_ref())?;
-        Ok(before.is_none_or(|(_, target)| target.tombstone))
+        let added = self.publish(view, slot, hash, target, before.as_ref())?;
+        Ok((before.is_none_or(|(_, target)| target.tombstone), added))
     }
 }

@@ -76,10 +76,15 @@ impl Signals {
     /// Asks for more pages where fewer than enough are left.
     #[inline]
     pub(crate) fn populate_if_near(&self, left: usize) {
-        if left < NEAR
-            && !self.populating.load(Ordering::Relaxed)
-            && !self.populating.swap(true, Ordering::Relaxed)
-        {
+        if left < NEAR && !self.populating.load(Ordering::Relaxed) {
+            self.populate();
+        }
+    }
+
+    /// Has pages made ready, unless that is under way.
+    #[cold]
+    pub(crate) fn populate(&self) {
+        if !self.populating.swap(true, Ordering::Relaxed) {
             self.allocate.raise();
         }
     }
@@ -130,6 +135,7 @@ impl Shared {
             }
             self.provide();
             self.populate();
+            self.view.load().table.make_ready();
             self.signals.populating.store(false, Ordering::Relaxed);
         }
         // Nobody may go on waiting for a segment.
