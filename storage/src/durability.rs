@@ -214,7 +214,7 @@ impl Durability {
 mod tests {
     use super::*;
     use crate::log::segment::file_name;
-    use crate::medium::{Fill, Region, Words};
+    use crate::medium::{Fill, Region};
     use std::io;
     use std::sync::atomic::AtomicUsize;
     use std::task::Wake;
@@ -251,9 +251,6 @@ mod tests {
         }
         fn read_at(&self, _: &str, _: u64, _: &mut [u8]) -> io::Result<()> {
             Ok(())
-        }
-        fn load_words(&self, _: &str, _: u64, _: usize) -> io::Result<Words> {
-            Err(io::ErrorKind::NotFound.into())
         }
         fn remove(&self, _: &str) -> io::Result<()> {
             Ok(())

@@ -11,7 +11,7 @@ use crate::index::bucket::{ENTRIES, Entry, Link, WORDS};
 use crate::index::buckets::Buckets;
 use crate::index::table::{STRIPES, Table};
 use crate::log::address::Position;
-use crate::medium::{Medium, WriteSeek};
+use crate::medium::{Medium, Words, WriteSeek};
 use crate::meta::DatabaseId;
 
 /// The file's name below the database directory.
@@ -322,13 +322,20 @@ pub fn load(medium: &dyn Medium, id: DatabaseId) -> std::result::Result<(Table, 
     let crcs: Vec<u32> =
         crcs.chunks_exact(4).map(|crc| u32::from_le_bytes(std::array::from_fn(|i| crc[i]))).collect();
 
-    let mut primary = medium.load_words(NAME, HEADER as u64, WORDS << numbers.base).map_err(failed)?;
-    let mut overflow =
-        medium.load_words(NAME, numbers.overflow_offset(), WORDS << numbers.overflow_base).map_err(failed)?;
-    let primary_bytes = &primary.as_bytes()[..numbers.size as usize * BUCKET];
-    let overflow_bytes = &overflow.as_bytes()[..numbers.overflow as usize * BUCKET];
-    let blocks: Vec<&[u8]> = primary_bytes.chunks(BLOCK).chain(overflow_bytes.chunks(BLOCK)).collect();
-    if !blocks_match(&blocks, &crcs) {
+    let mut primary = Words::anonymous(WORDS << numbers.base).map_err(failed)?;
+    let mut overflow = Words::anonymous(WORDS << numbers.overflow_base).map_err(failed)?;
+    // Only what is used: the rest stays untouched, and takes up no memory.
+    let mut blocks: Vec<Block<'_>> = Vec::new();
+    for (words, used, offset) in [
+        (&mut primary, numbers.size, HEADER as u64),
+        (&mut overflow, numbers.overflow, numbers.overflow_offset()),
+    ] {
+        let used = &mut words.as_bytes_mut()[..used as usize * BUCKET];
+        let offsets = (offset..).step_by(BLOCK);
+        let checked = used.chunks_mut(BLOCK).zip(offsets).zip(&crcs[blocks.len()..]);
+        blocks.extend(checked.map(|((bytes, offset), &crc)| Block { bytes, offset, crc }));
+    }
+    if !read_blocks(medium, &mut blocks).map_err(failed)? {
         return Err("the CRC of a block of buckets does not match".to_owned());
     }
 
@@ -357,19 +364,28 @@ fn segment_state(bytes: &[u8]) -> SegmentState {
     SegmentState { number: word(0), written: word(8), live: word(16), tombstones: word(24) }
 }
 
-/// Checks all blocks, on all cores.
-fn blocks_match(blocks: &[&[u8]], crcs: &[u32]) -> bool {
+/// A part of the file that has a CRC of its own, and where it goes.
+struct Block<'a> {
+    bytes: &'a mut [u8],
+    offset: u64,
+    crc: u32,
+}
+
+/// Reads all blocks, on all cores; says whether their CRCs match.
+fn read_blocks(medium: &dyn Medium, blocks: &mut [Block<'_>]) -> io::Result<bool> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let share = blocks.len().div_ceil(threads).max(1);
-    let check = |(blocks, crcs): (&[&[u8]], &[u32])| {
-        blocks.iter().zip(crcs).all(|(block, &crc)| crc32fast::hash(block) == crc)
+    let read = |blocks: &mut [Block<'_>]| {
+        blocks.iter_mut().try_fold(true, |all, block| {
+            medium.read_at(NAME, block.offset, block.bytes)?;
+            Ok(all && crc32fast::hash(block.bytes) == block.crc)
+        })
     };
     std::thread::scope(|scope| {
-        let shares: Vec<_> = blocks
-            .chunks(share)
-            .zip(crcs.chunks(share))
-            .map(|part| scope.spawn(move || check(part)))
-            .collect();
-        shares.into_iter().all(|share| share.join().unwrap_or(false))
+        let shares: Vec<_> = blocks.chunks_mut(share).map(|part| scope.spawn(move || read(part))).collect();
+        shares.into_iter().try_fold(true, |all, share| {
+            let matched = share.join().unwrap_or_else(|_| Err(io::Error::other("a thread panicked")));
+            Ok(all && matched?)
+        })
     })
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::FallocateFlags;
 
-use super::{Fill, Medium, Region, Words};
+use super::{Fill, Medium, Region};
 
 /// A database directory. Files are created with mode 0644, as the process's umask allows.
 #[derive(Debug)]
@@ -129,10 +129,6 @@ impl Medium for Directory {
 
     fn read_at(&self, name: &str, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
         File::open(self.path(name))?.read_exact_at(buffer, offset)
-    }
-
-    fn load_words(&self, name: &str, offset: u64, count: usize) -> io::Result<Words> {
-        Words::private_copy(&File::open(self.path(name))?, offset, count)
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {

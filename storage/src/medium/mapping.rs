@@ -247,18 +247,6 @@ impl Words {
         Ok(Self { map })
     }
 
-    /// A private copy-on-write mapping of `count` words of `file` from byte `offset` (a multiple of
-    /// 4096): what is stored here never reaches the file.
-    pub fn private_copy(file: &File, offset: u64, count: usize) -> io::Result<Self> {
-        if file.metadata()?.len() < offset + count as u64 * 8 {
-            return Err(io::Error::from(io::ErrorKind::UnexpectedEof));
-        }
-        // SAFETY: the file is a checkpoint, which is never written again once it has its name; the
-        // mapping is private, and lent only as atomics.
-        let map = unsafe { MmapOptions::new().offset(offset).len(count * 8).map_copy(file)? };
-        Ok(Self { map })
-    }
-
     /// The words.
     #[inline]
     pub fn get(&self) -> &[AtomicU64] {
@@ -285,7 +273,7 @@ impl Words {
     }
 
     /// The words as bytes, before they are shared.
-    pub fn as_bytes(&mut self) -> &[u8] {
-        &self.map
+    pub fn as_bytes_mut(&mut self) -> &mut [u8] {
+        &mut self.map
     }
 }

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::{Fill, Medium, Region, Words};
+use super::{Fill, Medium, Region};
 
 /// Anonymous memory.
 #[derive(Debug, Default)]
@@ -38,10 +38,6 @@ impl Medium for Memory {
     }
 
     fn read_at(&self, _name: &str, _offset: u64, _buffer: &mut [u8]) -> io::Result<()> {
-        Err(nothing())
-    }
-
-    fn load_words(&self, _name: &str, _offset: u64, _count: usize) -> io::Result<Words> {
         Err(nothing())
     }
 

@@ -46,10 +46,6 @@ pub trait Medium: Send + Sync + std::fmt::Debug {
     /// Fills `buffer` from byte `offset` of a file.
     fn read_at(&self, name: &str, offset: u64, buffer: &mut [u8]) -> io::Result<()>;
 
-    /// Maps `count` words of a file from byte `offset` (a multiple of 4096), privately: changes stay
-    /// in memory.
-    fn load_words(&self, name: &str, offset: u64, count: usize) -> io::Result<Words>;
-
     /// Removes a file, durably. After an error it may be gone or not.
     fn remove(&self, name: &str) -> io::Result<()>;
 

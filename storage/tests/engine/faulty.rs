@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use lcnode_storage::medium::{Directory, Fill, Medium, Region, Words};
+use lcnode_storage::medium::{Directory, Fill, Medium, Region};
 use parking_lot::Mutex;
 
 use crate::random::Random;
@@ -181,10 +181,6 @@ impl Medium for Faulty {
 
     fn read_at(&self, name: &str, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
         self.inner.read_at(name, offset, buffer)
-    }
-
-    fn load_words(&self, name: &str, offset: u64, count: usize) -> io::Result<Words> {
-        self.inner.load_words(name, offset, count)
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
