@@ -183,6 +183,13 @@ impl<'a> Request<'a> {
         }
     }
 
+    /// Whether it stores a value whatever was there before.
+    #[inline]
+    #[must_use]
+    pub fn is_blind_put(&self) -> bool {
+        matches!(self, Self::Put { .. } | Self::PutNr { .. })
+    }
+
     /// The command that this request is of.
     #[inline]
     #[must_use]

@@ -25,6 +25,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use crate::dispatch::{self, Node, Session};
 use crate::server::Shared;
 use crate::server::budget::Share;
+use crate::server::group;
 
 /// Bytes read at once.
 const READ: usize = 64 << 10;
@@ -254,7 +255,9 @@ impl State {
             let mut batch = Batch::new();
             let end = self.decode(&input[used..], &mut batch);
             if batch.len() > 1 {
-                self.shared.node.store.prefetch(batch.iter().filter_map(|(request, _)| request.key()));
+                // Puts have their buckets fetched themselves, and don't wait for them.
+                let reads = batch.iter().filter(|(request, _)| !request.is_blind_put());
+                self.shared.node.store.prefetch(reads.filter_map(|(request, _)| request.key()));
             }
             for (request, len) in &batch {
                 let mut encoder = Encoder::new(output, request.command());
@@ -379,9 +382,8 @@ impl State {
     /// Under `--sync always`, waits until what was changed is durable: only then may it be acknowledged.
     async fn wait_until_durable(&mut self) -> io::Result<()> {
         if std::mem::take(&mut self.session.wrote) && self.shared.node.acknowledges_durable {
-            let store = &self.shared.node.store;
-            let end = store.end();
-            poll_fn(|context| store.poll_durable(end, context)).await.map_err(io::Error::other)?;
+            let node = &self.shared.node;
+            group::until_durable(node, node.store.end()).await.map_err(io::Error::other)?;
         }
         Ok(())
     }

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use parking_lot::{Condvar, Mutex};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use crate::error::{Error, Result};
 use crate::log::address::Position;
@@ -57,7 +57,9 @@ pub struct Durability {
 #[derive(Debug, Default)]
 struct Waiters {
     tasks: Vec<(Position, Waker)>,
-    /// Somebody waits for a sync.
+    /// The end of what somebody waits for. Syncs follow one another until it is durable.
+    wanted: Position,
+    /// Full segments are to be cut to their length.
     asked: bool,
     stop: bool,
 }
@@ -142,11 +144,6 @@ impl Durability {
         let mut waiters = self.waiters.lock();
         let done: Vec<_> =
             waiters.tasks.extract_if(.., |(position, _)| failed || *position <= durable).collect();
-        // Whoever came while the sync ran needs another one.
-        if !waiters.tasks.is_empty() {
-            waiters.asked = true;
-            self.wake.notify_one();
-        }
         drop(waiters);
         // What a waker does is not known here: no lock is held meanwhile.
         for (_, waker) in done {
@@ -167,12 +164,22 @@ impl Durability {
             return Poll::Ready(Ok(()));
         }
         waiters.tasks.push((position, context.waker().clone()));
-        waiters.asked = true;
-        self.wake.notify_one();
+        self.want_more(waiters, position);
         Poll::Pending
     }
 
-    /// Asks for a sync without waiting for it.
+    /// Has all before `position` made durable without waiting for it.
+    pub fn want(&self, position: Position) {
+        self.want_more(self.waiters.lock(), position);
+    }
+
+    fn want_more(&self, mut waiters: MutexGuard<'_, Waiters>, position: Position) {
+        waiters.wanted = waiters.wanted.max(position);
+        drop(waiters);
+        self.wake.notify_one();
+    }
+
+    /// Asks for a sync though nobody waits for it.
     pub fn ask(&self) {
         self.waiters.lock().asked = true;
         self.wake.notify_one();
@@ -188,7 +195,8 @@ impl Durability {
     pub fn run(&self, mode: SyncMode, end: impl Fn() -> Position) {
         loop {
             let mut waiters = self.waiters.lock();
-            if !waiters.asked && !waiters.stop {
+            let is_wanted = |waiters: &Waiters| waiters.wanted.min(end()) > self.durable();
+            if !is_wanted(&waiters) && !waiters.asked && !waiters.stop {
                 match mode {
                     SyncMode::Every(interval) => {
                         self.wake.wait_for(&mut waiters, interval.max(LEAST_INTERVAL));
@@ -200,9 +208,10 @@ impl Durability {
                 return;
             }
             let asked = std::mem::take(&mut waiters.asked);
+            let is_wanted = is_wanted(&waiters);
             drop(waiters);
             let end = end();
-            let due = asked || matches!(mode, SyncMode::Every(_));
+            let due = asked || is_wanted || matches!(mode, SyncMode::Every(_));
             if due && (end > self.durable() || !self.arrived.lock().is_empty()) && self.sync(end).is_err() {
                 return;
             }

@@ -184,6 +184,20 @@ impl Store {
         self.shared.durability.poll_durable(position, context)
     }
 
+    /// Whether all before `position` is durable; an error where it cannot become so any more.
+    pub fn is_durable(&self, position: Position) -> Result<bool> {
+        let durability = &self.shared.durability;
+        if !self.is_memory() && position <= durability.durable() {
+            return Ok(true);
+        }
+        durability.check().map(|()| self.is_memory())
+    }
+
+    /// Has all before `position` made durable without waiting for it.
+    pub fn want_durable(&self, position: Position) {
+        self.shared.durability.want(position);
+    }
+
     /// Makes everything changed so far durable; blocks. A database in memory drops what is over its
     /// bounds instead.
     pub fn sync(&self) -> Result<()> {

@@ -9,8 +9,11 @@ use crate::log::address::Address;
 use crate::log::record::{At, Record};
 use crate::store::{Shared, Store, View};
 
-/// How much of a record is fetched ahead, in bytes: header, key and the beginning of the value.
+/// How much of a record is fetched ahead, in bytes, where its value is to be read: the header, the key and
+/// the beginning of the value.
 const AHEAD: usize = 128;
+/// And where only its key is to be compared.
+const AHEAD_OF_KEY: usize = 48;
 
 impl Store {
     /// Has what gets and changes of these keys will touch fetched from memory, all at once: first the
@@ -26,7 +29,7 @@ impl Store {
             count += 1;
         }
         for &hash in &hashes[..count] {
-            self.shared.prefetch_records(&view, hash);
+            view.table.candidates(hash, |entry| view.prefetch(entry, AHEAD));
         }
     }
 
@@ -39,22 +42,21 @@ impl Store {
 }
 
 impl View {
-    /// Has the record of an entry fetched from memory. A hint.
+    /// Has the key of an entry's record fetched from memory. A hint.
     #[inline]
-    pub(crate) fn prefetch(&self, entry: Entry) {
+    pub(crate) fn prefetch_key(&self, entry: Entry) {
+        self.prefetch(entry, AHEAD_OF_KEY);
+    }
+
+    #[inline]
+    fn prefetch(&self, entry: Entry, bytes: usize) {
         if let Some(segment) = self.segments.at(entry.address()) {
-            segment.region().prefetch(entry.address().offset(), AHEAD);
+            segment.region().prefetch(entry.address().offset(), bytes);
         }
     }
 }
 
 impl Shared {
-    /// Has the records fetched from memory that a look-up of a hash will look at. A hint.
-    #[inline]
-    pub(crate) fn prefetch_records(&self, view: &View, hash: u64) {
-        view.table.candidates(hash, |entry| view.prefetch(entry));
-    }
-
     #[inline]
     pub(crate) fn read<T>(&self, key: &[u8], look: impl FnOnce(&Record<'_>) -> T) -> Result<Option<T>> {
         let hash = self.hasher.hash(key);

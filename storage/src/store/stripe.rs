@@ -166,7 +166,7 @@ impl Shared {
             .map(|note| (note.hash.load(Ordering::Relaxed), Address(note.address.load(Ordering::Relaxed))));
         let mut vacancies: [Option<Slot<'_>>; NOTES] = [const { None }; NOTES];
         for ((hash, _), vacancy) in noted.clone().zip(&mut vacancies) {
-            *vacancy = view.table.vacancy(hash, |entry| view.prefetch(entry));
+            *vacancy = view.table.vacancy(hash, |entry| view.prefetch_key(entry));
         }
         let (mut records, mut entries) = (0, 0);
         let settled = noted.zip(vacancies).try_for_each(|((hash, address), vacancy)| {
