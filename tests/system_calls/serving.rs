@@ -69,7 +69,10 @@ fn fails(
     node.stop();
 }
 
-fn all_fail(cases: &[(&'static str, &'static str, &[u32], &'static [&'static str], Outcome)]) {
+/// A call, its error, which of them fails, the files that it concerns, and what comes of it.
+type Case<'a> = (&'static str, &'static str, &'a [u32], &'static [&'static str], Outcome);
+
+fn all_fail(cases: &[Case<'_>]) {
     if !strace::is_available() {
         return;
     }

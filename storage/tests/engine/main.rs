@@ -5,6 +5,8 @@
 #[cfg(test)]
 mod damage;
 #[cfg(test)]
+mod each_call;
+#[cfg(test)]
 mod faults;
 #[cfg(test)]
 mod faulty;
