@@ -5,6 +5,10 @@
 //! torn or as it was earlier, each call under way done, half done or not (`disk`). Each is opened, read and
 //! held against the changes that were promised to last (`verdict`).
 //!
+//! The threads of a store never run twice the same way, so a seed repeats the workload but not the moments of
+//! its syncs; everything after the record follows from it. An image that fails is kept as a directory, which
+//! any store opens.
+//!
 //! `LCNODE_IMAGES` sets about how many images are made for each way of syncing (2000).
 
 mod disk;
