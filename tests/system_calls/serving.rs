@@ -105,3 +105,31 @@ fn allocations_fail() {
 fn files_cannot_be_opened_or_removed() {
     all_fail(&[("openat", "EMFILE", &[1, 2, 3, 4], &LOG, Either), ("unlink", "EIO", &[1, 2], &[], GoesOn)]);
 }
+
+/// The table grows no more: it becomes slower, or writes are refused; the process lives.
+#[test]
+fn memory_for_the_table_runs_out() {
+    if !strace::is_available() {
+        return;
+    }
+    let folder = folder();
+    let options = ["--sync", "never", "--segment-size", "16m", "-thnum", "1", "casket.tch#bnum=1"];
+    let node = Node::start(folder.path(), &options);
+    let key = |number: u32| number.to_be_bytes();
+    let mut client = node.client();
+    assert!((0..1000).all(|number| client.put(key(number), "value")));
+    let fault = Fault { call: "mmap", error: "ENOMEM", when: 1, paths: &[] };
+    let tracer = strace::attach_for_good(&node, folder.path(), &fault);
+    let stored = (1000..30_000).find(|&number| !client.put(key(number), "value")).unwrap_or(30_000);
+    assert!(strace::injected(folder.path()) > 0, "the table has not grown");
+    let fatal = client.stat_of("fatal");
+    assert_eq!(fatal.is_some(), stored < 30_000, "{stored} puts, then {fatal:?}");
+    assert!(fatal.is_none_or(|why| why.contains("no memory for the table")));
+    assert!((0..stored).all(|number| client.get(key(number)).is_some()));
+    drop(tracer);
+    node.kill();
+    let node = Node::start(folder.path(), &options);
+    let mut client = node.client();
+    assert!((0..stored).all(|number| client.get(key(number)).is_some()));
+    assert!((0..30_000).all(|number| client.put(key(number), "again")));
+}

@@ -38,10 +38,11 @@ pub fn is_available() -> bool {
 }
 
 impl Fault {
-    fn options(&self, folder: &Path) -> Vec<String> {
+    fn options(&self, folder: &Path, and_later: bool) -> Vec<String> {
         let Self { call, error, when, paths } = self;
         let mut options = vec!["-e".to_owned(), format!("trace={call}"), "-e".to_owned()];
-        options.push(format!("inject={call}:error={error}:when={when}"));
+        let later = if and_later { "+" } else { "" };
+        options.push(format!("inject={call}:error={error}:when={when}{later}"));
         // strace compares paths as they are once links are resolved.
         let folder = folder.canonicalize().unwrap();
         for path in *paths {
@@ -67,7 +68,7 @@ pub fn traced(launch: Launch, folder: &Path, options: &[String]) -> Launch {
 pub fn failing(launch: Launch, folder: &Path, fault: &Fault) -> Launch {
     let _ = fs::remove_file(trace_of(folder));
     let output = ["-o".to_owned(), trace_of(folder).display().to_string()];
-    traced(launch, folder, &[&output[..], &fault.options(folder)].concat())
+    traced(launch, folder, &[&output[..], &fault.options(folder, false)].concat())
 }
 
 fn trace_of(folder: &Path) -> PathBuf {
@@ -84,9 +85,18 @@ pub struct Tracer(Child);
 
 /// Has a call of a running node fail; calls are counted from now on.
 pub fn attach(node: &Node, folder: &Path, fault: &Fault) -> Tracer {
+    attach_with(node, folder, &fault.options(folder, false))
+}
+
+/// The same for that call and all after it.
+pub fn attach_for_good(node: &Node, folder: &Path, fault: &Fault) -> Tracer {
+    attach_with(node, folder, &fault.options(folder, true))
+}
+
+fn attach_with(node: &Node, folder: &Path, options: &[String]) -> Tracer {
     let _ = fs::remove_file(trace_of(folder));
     let mut strace = Command::new("strace");
-    strace.arg("-f").args(fault.options(folder)).arg("-o").arg(trace_of(folder));
+    strace.arg("-f").args(options).arg("-o").arg(trace_of(folder));
     strace.args(["-p", &node.pid().to_string()]).stdin(Stdio::null()).stderr(Stdio::piped());
     let mut child = strace.spawn().expect("strace can be run");
     let mut said = String::new();

@@ -33,4 +33,6 @@ mod scene;
 #[cfg(test)]
 mod stress;
 #[cfg(test)]
+mod tombstones;
+#[cfg(test)]
 mod walk;
