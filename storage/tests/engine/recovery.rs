@@ -283,6 +283,7 @@ fn what_allocation_left_behind_is_used_or_removed() {
     for content in [&[][..], &[0; 40], &vec![0; SEGMENT]] {
         killed(content);
         let store = open(&scene.path).unwrap();
+        assert!(!segment(&scene.path, active + 9).exists(), "it takes up space and is of no use");
         check(&store, scene.last(), "half a spare");
         drop(store);
     }
