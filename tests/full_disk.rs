@@ -3,6 +3,8 @@
 //! On a file system of its own in memory, which only root can mount. Where that is not possible these tests
 //! show nothing and say so; with `CI=true` root must be able to.
 
+mod load;
+
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};

@@ -96,6 +96,9 @@ impl Durability {
         // Looked at under the lock: what failed for another caller is not tried again here.
         self.check()?;
         pending.append(&mut self.arrived.lock());
+        // A cut tells that all before it is durable, seals included. One that was sealed while an earlier
+        // segment was synced without its seal waits for the next round.
+        let mut all_cut = true;
         let result: std::io::Result<()> = pending.iter_mut().try_for_each(|one| {
             // Looked at before the length: what is sealed has its last length.
             let sealed = one.segment.is_sealed();
@@ -103,7 +106,8 @@ impl Durability {
             let written = region.written();
             self.medium.sync(region, one.synced, written)?;
             one.synced = written;
-            if sealed {
+            all_cut &= sealed;
+            if all_cut {
                 self.medium.cut(region, written)?;
                 one.cut = true;
             }
@@ -233,6 +237,10 @@ mod tests {
     struct Slow {
         syncs: AtomicUsize,
         fails_from: usize,
+        /// What is sealed while the next sync is under way.
+        seals: Mutex<Vec<Arc<Segment>>>,
+        /// The files that were cut.
+        cuts: Mutex<Vec<String>>,
     }
 
     impl Medium for Slow {
@@ -244,12 +252,14 @@ mod tests {
         }
         fn sync(&self, _: &Region, _: usize, _: usize) -> io::Result<()> {
             std::thread::sleep(Duration::from_millis(20));
+            self.seals.lock().drain(..).for_each(|segment| segment.set_sealed());
             match self.syncs.fetch_add(1, Ordering::Relaxed) < self.fails_from {
                 true => Ok(()),
                 false => Err(io::Error::other("no more")),
             }
         }
-        fn cut(&self, _: &Region, _: usize) -> io::Result<()> {
+        fn cut(&self, region: &Region, _: usize) -> io::Result<()> {
+            self.cuts.lock().push(region.name().to_owned());
             Ok(())
         }
         fn wipe(&self, _: &str, _: u64, _: u64) -> io::Result<()> {
@@ -294,12 +304,21 @@ mod tests {
     }
 
     fn of(fails_from: usize) -> (Arc<Slow>, Durability, Arc<Segment>) {
-        let medium = Arc::new(Slow { syncs: AtomicUsize::new(0), fails_from });
+        let medium = Arc::new(Slow {
+            syncs: AtomicUsize::new(0),
+            fails_from,
+            seals: Mutex::default(),
+            cuts: Mutex::default(),
+        });
         let durability = Durability::new(medium.clone());
-        let region = Region::anonymous(file_name(1), 1 << 16).unwrap();
-        let segment = Arc::new(Segment::new(1, Arc::new(region)));
+        let segment = segment(1);
         durability.watch(&segment);
         (medium, durability, segment)
+    }
+
+    fn segment(number: u64) -> Arc<Segment> {
+        let region = Region::anonymous(file_name(number), 1 << 16).unwrap();
+        Arc::new(Segment::new(number, Arc::new(region)))
     }
 
     fn position(offset: u64) -> Position {
@@ -370,5 +389,18 @@ mod tests {
         segment.set_sealed();
         durability.sync(position(2)).unwrap();
         assert_eq!(durability.pending.lock().len(), 0);
+    }
+
+    /// The seal of the first may have come after its bytes were synced.
+    #[test]
+    fn a_segment_is_cut_only_after_all_before_it() {
+        let (medium, durability, first) = of(usize::MAX);
+        let second = segment(2);
+        durability.watch(&second);
+        *medium.seals.lock() = vec![first, second];
+        durability.sync(position(1)).unwrap();
+        assert!(medium.cuts.lock().is_empty(), "{:?}", medium.cuts.lock());
+        durability.sync(position(2)).unwrap();
+        assert_eq!(*medium.cuts.lock(), [file_name(1), file_name(2)]);
     }
 }

@@ -1,9 +1,10 @@
 //! SIGKILL at random moments under concurrent writers, over and over on one database: every acknowledged
 //! change is there, and what was under way is there whole or not at all, in the order it was sent.
 //!
-//! Now and then the node is killed while it starts, or ends cleanly in between; segments are small, so that
-//! kills meet full segments and compaction as well.
+//! Now and then the node is killed while it starts or while it ends, or ends cleanly in between; segments are
+//! small, so that kills meet full segments and compaction as well.
 
+mod copies;
 mod ledger;
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,6 +12,7 @@ use std::thread::{self, sleep};
 use std::time::Duration;
 
 use fastrand::Rng;
+use nix::sys::signal::Signal;
 
 use crate::support::{Client, HASH, Launch, Node, folder, number_from_env, rng, wire};
 use ledger::Ledger;
@@ -37,6 +39,7 @@ fn kills_under_sync_never() {
 struct Figures {
     kills: u64,
     kills_while_starting: u64,
+    kills_while_ending: u64,
     clean_ends: u64,
     acknowledged: u64,
     in_flight: usize,
@@ -65,7 +68,7 @@ fn kills(mode: &str) {
             node = launch_again(&mut rng, &folder, mode);
             check(&node, &mut ledgers, &mut figures);
         }
-        write_until_killed(&mut rng, node, &mut ledgers);
+        figures.kills_while_ending += u64::from(write_until_killed(&mut rng, node, &mut ledgers));
         figures.kills += 1;
     }
     let node = launch_again(&mut rng, &folder, mode);
@@ -88,9 +91,11 @@ fn launch_again(rng: &mut Rng, folder: &tempfile::TempDir, mode: &str) -> Node {
     launch(rng, folder, mode).start()
 }
 
-/// Lets all write at once, and kills the node at a random moment.
-fn write_until_killed(rng: &mut Rng, node: Node, ledgers: &mut [Ledger]) {
+/// Lets all write at once, and kills the node at a random moment, or soon after it was asked to end: says
+/// which.
+fn write_until_killed(rng: &mut Rng, node: Node, ledgers: &mut [Ledger]) -> bool {
     let moment = Duration::from_micros(rng.u64(1_000..500_000));
+    let ending = (rng.u8(..4) == 0).then(|| Duration::from_micros(rng.u64(..30_000)));
     let compacts = rng.bool();
     let done = AtomicBool::new(false);
     let address = node.address().clone();
@@ -112,9 +117,14 @@ fn write_until_killed(rng: &mut Rng, node: Node, ledgers: &mut [Ledger]) {
             });
         }
         sleep(moment);
+        if let Some(ending) = ending {
+            node.signal(Signal::SIGTERM);
+            sleep(ending);
+        }
         node.kill();
         done.store(true, Ordering::Relaxed);
     });
+    ending.is_some()
 }
 
 fn check(node: &Node, ledgers: &mut [Ledger], figures: &mut Figures) {

@@ -205,6 +205,26 @@ fn a_large_record_that_finds_no_space_harms_no_other() {
     scene.reopen_and_check(store, "after large records");
 }
 
+#[test]
+fn a_segment_that_was_made_for_nothing_is_given_back() {
+    let mut scene = Scene::new();
+    let store = scene.open(SyncMode::Never);
+    wait_until("a spare", || crate::scene::segments(&scene.path).len() == 2);
+    scene.put(&store, b"key", b"value").unwrap();
+    // Room for the segment of a large record, but not for the spare behind it.
+    let large = 10 * SEGMENT;
+    scene.medium.limit((2 * SEGMENT + large + SEGMENT) as u64);
+    let error = scene.put(&store, b"large", &vec![1; large]).unwrap_err();
+    assert!(matches!(error, Error::Full(_)), "{error}");
+    assert!(scene.medium.failed() > 0);
+    let files = crate::scene::segments(&scene.path);
+    let bytes: u64 = files.iter().map(|file| std::fs::metadata(file).unwrap().len()).sum();
+    assert!(bytes <= 3 * SEGMENT as u64, "{bytes} bytes in {files:?}");
+    scene.medium.heal();
+    scene.put(&store, b"large", &vec![1; large]).unwrap();
+    scene.reopen_and_check(store, "after a segment was made for nothing");
+}
+
 fn poll(store: &Store) -> Poll<Result<(), Error>> {
     store.poll_durable(store.end(), &Context::from_waker(Waker::noop()))
 }

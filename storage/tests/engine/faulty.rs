@@ -1,5 +1,5 @@
-//! A directory that fails as it is told: each call of the medium can fail a number of times, its files
-//! can be held to a number of bytes, and it tells what would be left of it after a power loss.
+//! A directory that fails as it is told: each call of the medium can fail a number of times, and its files
+//! can be held to a number of bytes.
 
 use std::collections::HashMap;
 use std::io;
@@ -9,9 +9,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use lcnode_storage::medium::{Directory, Fill, Medium, Region};
 use parking_lot::Mutex;
-
-use crate::random::Random;
-use crate::scene::{copy_files, segments, used};
 
 /// A call that can fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -24,6 +21,9 @@ pub enum Call {
     /// The file is gone, but that it stays gone is not promised.
     RemoveHalf,
     WriteWhole,
+    Open,
+    ReadAt,
+    List,
 }
 
 /// Fails `times` times after `pass` calls that go well.
@@ -43,8 +43,6 @@ pub struct Faulty {
     space: AtomicU64,
     /// Calls that failed.
     failed: AtomicU64,
-    /// Bytes of each segment that are durable, from its beginning. Held while anything changes.
-    durable: Mutex<HashMap<String, u64>>,
 }
 
 impl Faulty {
@@ -52,15 +50,11 @@ impl Faulty {
     pub fn new(path: &Path) -> Arc<Self> {
         std::fs::create_dir_all(path.join("log")).unwrap();
         std::fs::create_dir_all(path.join("index")).unwrap();
-        // What is there already is there to stay.
-        let name = |file: &Path| format!("log/{}", file.file_name().unwrap().to_str().unwrap());
-        let durable = segments(path).iter().map(|file| (name(file), used(file))).collect();
         Arc::new(Self {
             inner: Directory::new(path),
             faults: Mutex::default(),
             space: AtomicU64::new(u64::MAX),
             failed: AtomicU64::new(0),
-            durable: Mutex::new(durable),
         })
     }
 
@@ -89,34 +83,6 @@ impl Faulty {
         self.failed.load(Ordering::Relaxed)
     }
 
-    /// Writes into `to` what a power loss now might leave: what is durable, and of the rest each page
-    /// whole, torn or not at all.
-    pub fn lose_power(&self, to: &Path, random: &mut Random) {
-        let durable = self.durable.lock();
-        copy_files(Path::new(&self.inner.describe("")), to);
-        for file in segments(to) {
-            let name = format!("log/{}", file.file_name().unwrap().to_str().unwrap());
-            let mut bytes = std::fs::read(&file).unwrap();
-            let kept = durable.get(&name).map_or(0, |&kept| kept as usize).min(bytes.len());
-            let mut at = kept;
-            let chance = random.below(4);
-            while at < bytes.len() {
-                let end = (at / 4096 * 4096 + 4096).min(bytes.len());
-                match random.below(4) {
-                    lost if lost < chance => bytes[at..end].fill(0),
-                    3 if random.below(3) == 0 => {
-                        // Sectors are never torn themselves.
-                        let half = (at + random.below((end - at) as u64) as usize) / 512 * 512;
-                        bytes[half.max(at)..end].fill(0);
-                    }
-                    _ => {}
-                }
-                at = end;
-            }
-            std::fs::write(&file, &bytes).unwrap();
-        }
-    }
-
     fn check(&self, call: Call) -> io::Result<()> {
         let mut faults = self.faults.lock();
         let Some(fault) = faults.get_mut(&call) else { return Ok(()) };
@@ -141,58 +107,47 @@ impl Medium for Faulty {
             self.failed.fetch_add(1, Ordering::Relaxed);
             return Err(io::ErrorKind::StorageFull.into());
         }
-        let mut durable = self.durable.lock();
-        durable.insert(name.to_owned(), 0);
         self.inner.create(name, capacity)
     }
 
     fn open(&self, name: &str) -> io::Result<Region> {
+        self.check(Call::Open)?;
         self.inner.open(name)
     }
 
     fn sync(&self, region: &Region, from: usize, to: usize) -> io::Result<()> {
         self.check(Call::Sync)?;
-        self.inner.sync(region, from, to)?;
-        let mut durable = self.durable.lock();
-        let kept = durable.entry(region.name().to_owned()).or_default();
-        if *kept >= from as u64 {
-            *kept = (to as u64).max(*kept);
-        }
-        Ok(())
+        self.inner.sync(region, from, to)
     }
 
     fn cut(&self, region: &Region, len: usize) -> io::Result<()> {
         self.check(Call::Cut)?;
-        let _durable = self.durable.lock();
         self.inner.cut(region, len)
     }
 
     fn wipe(&self, name: &str, from: u64, to: u64) -> io::Result<()> {
         self.check(Call::Wipe)?;
-        let _durable = self.durable.lock();
         self.inner.wipe(name, from, to)
     }
 
     fn write_whole(&self, name: &str, fill: &mut Fill<'_>) -> io::Result<()> {
         self.check(Call::WriteWhole)?;
-        let _durable = self.durable.lock();
         self.inner.write_whole(name, fill)
     }
 
     fn read_at(&self, name: &str, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+        self.check(Call::ReadAt)?;
         self.inner.read_at(name, offset, buffer)
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
         self.check(Call::Remove)?;
-        let mut durable = self.durable.lock();
-        durable.remove(name);
         self.inner.remove(name)?;
-        drop(durable);
         self.check(Call::RemoveHalf)
     }
 
     fn list(&self, folder: &str) -> io::Result<Vec<(String, u64)>> {
+        self.check(Call::List)?;
         self.inner.list(folder)
     }
 

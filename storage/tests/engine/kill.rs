@@ -198,6 +198,8 @@ fn survive(name: &str) {
         }
         // Half of the time the next child recovers by itself what this one left.
         let inspected = match random.below(2) {
+            // It may have been killed before it made anything.
+            _ if !path.exists() => &path,
             0 => &path,
             _ => {
                 scene::copy_files(&path, &copy);

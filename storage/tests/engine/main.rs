@@ -5,6 +5,8 @@
 #[cfg(test)]
 mod damage;
 #[cfg(test)]
+mod each_call;
+#[cfg(test)]
 mod faults;
 #[cfg(test)]
 mod faulty;
@@ -30,5 +32,7 @@ mod recovery;
 mod scene;
 #[cfg(test)]
 mod stress;
+#[cfg(test)]
+mod tombstones;
 #[cfg(test)]
 mod walk;

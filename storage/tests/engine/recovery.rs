@@ -180,6 +180,27 @@ fn damage_before_what_was_durable_is_an_error() {
 }
 
 #[test]
+fn the_tail_of_a_segment_that_was_cut_is_never_dropped() {
+    let scene = Scene::new(4_000);
+    let len = |number: &u64| fs::metadata(segment(&scene.path, *number)).unwrap().len();
+    // None behind it was cut: that it was itself has to do.
+    let last = (1..=scene.active()).rev().find(|number| len(number) < SEGMENT as u64).unwrap();
+    let file = segment(&scene.path, last);
+    let bytes = fs::read(&file).unwrap();
+    let flipped = [&bytes[..5_000], &[bytes[5_000] ^ 1], &bytes[5_001..]].concat();
+    // A flipped bit, a lost seal, a lost end, a record cut in two.
+    for damaged in [&flipped[..], &bytes[..bytes.len() - 20], &bytes[..9_000], &bytes[..bytes.len() - 7]] {
+        fs::write(&file, damaged).unwrap();
+        match open(&scene.path).unwrap_err() {
+            Error::Damaged { path, .. } => assert_eq!(Path::new(&path), file),
+            error => panic!("{error}"),
+        }
+    }
+    fs::write(&file, bytes).unwrap();
+    scene.check(scene.last(), "mended");
+}
+
+#[test]
 fn a_sealed_segment_that_was_not_cut_is_read() {
     let scene = Scene::new(4_000);
     for number in 1..scene.active() {
@@ -262,6 +283,7 @@ fn what_allocation_left_behind_is_used_or_removed() {
     for content in [&[][..], &[0; 40], &vec![0; SEGMENT]] {
         killed(content);
         let store = open(&scene.path).unwrap();
+        assert!(!segment(&scene.path, active + 9).exists(), "it takes up space and is of no use");
         check(&store, scene.last(), "half a spare");
         drop(store);
     }
