@@ -25,12 +25,16 @@ pub(super) fn copy(node: &Node, session: &mut Session, path: &[u8], reply: &mut 
         *node.iterator.lock() = None;
     }
     match node.store.copy_to(&target) {
-        Ok(position) => {
+        Ok((backup, ways)) => {
             tracing::info!(
-                "copied to {} as of log {}:{}",
+                "copied to {} as of log {}:{}: {} segments linked, {} cloned, {} copied ({} bytes)",
                 target.display(),
-                position.segment,
-                position.offset
+                backup.position.segment,
+                backup.position.offset,
+                ways.linked,
+                ways.cloned,
+                ways.copied,
+                ways.copied_bytes
             );
             reply.success();
         }

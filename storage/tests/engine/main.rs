@@ -3,6 +3,8 @@
 //! Every random test prints its seed; `LCNODE_SEED` repeats it.
 
 #[cfg(test)]
+mod backup;
+#[cfg(test)]
 mod damage;
 #[cfg(test)]
 mod faults;
@@ -10,6 +12,8 @@ mod faults;
 mod faulty;
 #[cfg(test)]
 mod format;
+#[cfg(test)]
+mod format_backup;
 #[cfg(test)]
 mod kill;
 #[cfg(test)]
@@ -26,6 +30,8 @@ mod power;
 mod random;
 #[cfg(test)]
 mod recovery;
+#[cfg(test)]
+mod restore;
 #[cfg(test)]
 mod scene;
 #[cfg(test)]
