@@ -8,6 +8,7 @@ mod dispatch;
 mod logging;
 mod process;
 mod server;
+mod tools;
 
 use std::error::Error;
 use std::io::Write;
@@ -26,6 +27,9 @@ use process::{limits, pid_file::PidFile};
 use server::{Listener, Settings};
 
 fn main() -> ExitCode {
+    if let Some(code) = tools::run_if_asked(std::env::args_os()) {
+        return code;
+    }
     let config = match Config::from_args(std::env::args_os()) {
         Ok(config) => config,
         Err(error) if error.is_answer() => {
