@@ -20,7 +20,7 @@ use lcnode_storage::{Options, Place, Store};
 use parking_lot::Mutex;
 
 use config::{Config, DatabaseKind, Listen};
-use dispatch::{Counters, Node};
+use dispatch::{Commands, Counters, Node};
 use logging::Logging;
 use process::daemon::{self, Ready, Role};
 use process::{limits, pid_file::PidFile};
@@ -153,6 +153,7 @@ fn node(config: &Config, store: Store, started: Instant) -> Node {
         limits: Limits { max_key: config.max_key, max_value: config.max_value },
         max_reply: usize::try_from(config.max_buffered).unwrap_or(usize::MAX),
         backup_dir: config.backup_dir.clone(),
+        commands: Commands::new(config.allowed_commands.clone(), config.command_timeout),
         database_name: config.database.name.clone(),
         server_id: config.server_id,
         started,
