@@ -218,7 +218,7 @@ impl Plan {
                 done += bytes;
                 progress(Phase::Log, done, total);
             })?;
-        let Rolled { full, end, torn } = rolled;
+        let Rolled { full, end, torn, .. } = rolled;
         Ok(Self { before: Self::before(source, backup), after: full, end, torn })
     }
 

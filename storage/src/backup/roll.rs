@@ -129,13 +129,36 @@ pub(crate) struct Rolled {
     pub(crate) full: Vec<(u64, usize)>,
     /// The end.
     pub(crate) end: Position,
+    /// Segments on the way that are not there.
+    gaps: Vec<u64>,
     /// Where the log itself ends in something torn, as after a crash.
     pub(crate) torn: Option<(String, u64)>,
 }
 
 /// Reads the log of the database in `medium` from a position up to the first change later than `until`.
 /// `folder` is its directory; `progress` is told the bytes read.
+///
+/// Compaction may have removed segments on the way. What was live in one was moved before a manifest without
+/// it was written. So it is not needed where that manifest is before the end; it is where the end lies
+/// between its records and the manifest. Tombstones were moved as well, and a vanish is not in it, since
+/// the segment with the position is older and still there.
 pub(crate) fn roll(
+    medium: &Directory,
+    folder: &Path,
+    id: DatabaseId,
+    from: Position,
+    until: Option<u64>,
+    met: &mut Met,
+    progress: &mut dyn FnMut(u64),
+) -> Result<Rolled> {
+    let rolled = read_on(medium, folder, id, from, until, met, progress)?;
+    match rolled.gaps.iter().find(|&&gap| !met.manifest.is_gone(gap)) {
+        Some(&gap) => Err(gone(folder, gap, rolled.end.segment)),
+        None => Ok(rolled),
+    }
+}
+
+fn read_on(
     medium: &Directory,
     folder: &Path,
     id: DatabaseId,
@@ -148,12 +171,17 @@ pub(crate) fn roll(
     let listed = listed.map_err(Error::io("list", medium.describe(segment::FOLDER)))?;
     let newest = listed.iter().filter_map(|(name, _)| segment::number_of(name)).max().unwrap_or(0);
     let has = |number| listed.iter().any(|(name, _)| segment::number_of(name) == Some(number));
-    let mut full = Vec::new();
+    let (mut full, mut gaps) = (Vec::new(), Vec::new());
     let mut number = from.segment;
     loop {
         if number > newest && number > from.segment {
             let path = medium.describe(&segment::file_name(number));
             return Err(Error::Damaged { path, offset: 0, why: "this segment of the log is missing" });
+        }
+        if !has(number) && number > from.segment {
+            gaps.push(number);
+            number += 1;
+            continue;
         }
         if !has(number) {
             return Err(gone(folder, number, newest));
@@ -163,7 +191,7 @@ pub(crate) fn roll(
         let Some(file) = File::open(medium, id, number)? else {
             // Sealed, synced, and then the power was lost: it would go on here.
             check_end(medium, id, at(HEADER), newest, "the segment has no header")?;
-            return Ok(Rolled { full, end: at(HEADER), torn: None });
+            return Ok(Rolled { full, end: at(HEADER), gaps, torn: None });
         };
         let ending = file.read(start..usize::MAX, until, met);
         let (Ending::Sealed(end) | Ending::Open(end) | Ending::Later(end) | Ending::Torn(end, _)) = ending;
@@ -174,7 +202,7 @@ pub(crate) fn roll(
                 number += 1;
                 continue;
             }
-            Ending::Later(_) => return Ok(Rolled { full, end: at(end), torn: None }),
+            Ending::Later(_) => return Ok(Rolled { full, end: at(end), gaps, torn: None }),
             Ending::Open(_) => None,
             Ending::Torn(_, why) => Some(why),
         };
@@ -186,7 +214,7 @@ pub(crate) fn roll(
         let why = torn.unwrap_or("the segment ends without its seal, but the log goes on after it");
         check_end(medium, id, at(end), newest, why)?;
         let torn = torn.map(|_| (path, end as u64));
-        return Ok(Rolled { full, end: at(end), torn });
+        return Ok(Rolled { full, end: at(end), gaps, torn });
     }
 }
 
@@ -215,7 +243,10 @@ fn check_end(
 fn gone(folder: &Path, number: u64, newest: u64) -> Error {
     let what = match number > newest {
         true => "its log ends before the backup does",
-        false => "compaction has removed this segment, and with it changes that came after the backup",
+        false => {
+            "compaction has removed this segment, and with it changes between the backup and the time to \
+                  restore to"
+        }
     };
     Error::Unusable {
         path: folder.join(segment::file_name(number)).display().to_string(),
