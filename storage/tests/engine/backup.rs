@@ -350,7 +350,6 @@ fn child() {
         for round in 0_u64.. {
             let copy = folder.join("copy.tch");
             store.copy_to(&copy).unwrap();
-            println!("made {round}");
             let (done, trash) = (folder.join(format!("done{}.tch", round % 2)), folder.join("trash"));
             // A half removed one must not be taken for a half made one.
             _ = fs::remove_dir_all(&trash);

@@ -17,12 +17,20 @@ fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_micros() as u64
 }
 
-/// A database whose every change is known with a time right after it.
+/// A change: its stamp or a little more, a time after it and before the next, and what it was. No value: a
+/// delete. No key: a vanish.
+struct Changed {
+    stamp: u64,
+    time: u64,
+    key: Option<Vec<u8>>,
+    value: Option<Vec<u8>>,
+}
+
+/// A database whose every change is known.
 struct History {
     folder: tempfile::TempDir,
     store: Option<Store>,
-    /// Time, key and value: none for a delete, no key for a vanish.
-    changes: Vec<(u64, Option<Vec<u8>>, Option<Vec<u8>>)>,
+    changes: Vec<Changed>,
 }
 
 impl History {
@@ -50,8 +58,9 @@ impl History {
 
     /// Notes a change, and sees to it that the next has a later time.
     fn note(&mut self, key: Option<Vec<u8>>, value: Option<Vec<u8>>) {
-        let time = now().max(self.store().last_change());
-        self.changes.push((time, key, value));
+        let stamp = self.store().last_change();
+        let time = now().max(stamp);
+        self.changes.push(Changed { stamp, time, key, value });
         while now() <= time {
             std::hint::spin_loop();
         }
@@ -101,19 +110,19 @@ impl History {
 
     /// A time right after one of the changes that a backup does not have; it is before the next.
     fn moment(&self, backup: &Backup, random: &mut Random) -> u64 {
-        let later = self.changes.partition_point(|change| change.0 <= backup.last_change) as u64;
-        self.changes[(later + random.below(self.changes.len() as u64 - later)) as usize].0
+        let later = self.changes.partition_point(|change| change.stamp <= backup.last_change) as u64;
+        self.changes[(later + random.below(self.changes.len() as u64 - later)) as usize].time
     }
 
     /// A time a few changes before another.
     fn moment_before(&self, time: u64) -> u64 {
-        self.changes[self.changes.partition_point(|change| change.0 < time) - 4].0
+        self.changes[self.changes.partition_point(|change| change.time < time) - 4].time
     }
 
     /// What was there at a time.
     fn at(&self, time: u64) -> Model {
         let mut model = Model::new();
-        for (_, key, value) in self.changes.iter().take_while(|change| change.0 <= time) {
+        for Changed { key, value, .. } in self.changes.iter().take_while(|change| change.stamp <= time) {
             match (key, value) {
                 (Some(key), Some(value)) => _ = model.insert(key.clone(), value.clone()),
                 (Some(key), None) => _ = model.remove(key),
@@ -168,7 +177,7 @@ fn a_backup_alone_is_the_state_at_its_position() {
     let restored = history.restore("backup.tch", None, None).unwrap();
     assert_eq!((restored.position, restored.backup), (backup.position, backup));
     assert_eq!(restored.last_change, backup.last_change);
-    assert!(restored.ways.linked > 2 && restored.ways.copied == 1, "{:?}", restored.ways);
+    assert!(restored.ways.linked > 2, "{:?}", restored.ways);
     history.check(&history.at(backup.last_change), "the backup alone");
 }
 
@@ -182,7 +191,7 @@ fn any_time_can_be_restored_to() {
     for round in 0..40 {
         let until = match round {
             0 => backup.last_change,
-            1 => history.changes.last().unwrap().0,
+            1 => history.changes.last().unwrap().time,
             2 => u64::MAX,
             _ => history.moment(&backup, &mut random),
         };
@@ -210,47 +219,41 @@ fn scene_without_first_segment(history: &History) {
 #[test]
 fn a_log_that_was_compacted_behind_the_backup_still_serves() {
     let mut random = random::seeded("a_log_that_was_compacted_behind_the_backup_still_serves");
-    let (mut restored, mut refused, mut gaps) = (0, 0, 0);
-    for _ in 0..10 {
+    let (mut across, mut refused) = (0, 0);
+    for _ in 0..5 {
         let mut history = History::new();
         history.put_all(0..1_500, &mut random);
-        history.go_on(500, 1_500, &mut random);
         let backup = history.backup("backup.tch");
-        // The segment with the position stays: little in it is written again.
-        for _ in 0..3 {
-            for key in 2_000..3_000 {
+        // The segment with the position stays: nothing in it is written again.
+        history.put_all(1_500..3_000, &mut random);
+        for _ in 0..4 {
+            for key in 3_000..4_000 {
                 match random.below(6) {
                     0 => history.delete(key),
                     _ => history.put(key, random.bytes(60)),
                 }
             }
-            history.go_on(100, 1_500, &mut random);
         }
-        let compacted = random.below(2) == 0;
-        if compacted {
-            history.store().optimize().unwrap();
+        history.store().optimize().unwrap();
+        for _ in 0..500 {
+            history.put(random.below(4_000), random.bytes(60));
         }
-        history.go_on(500, 1_500, &mut random);
         history.close();
-        let live = history.path("live.tch");
-        let numbers = scene::segments(&live).len() as u64;
-        let newest =
-            scene::segments(&live).last().unwrap().file_stem().unwrap().to_str().unwrap().parse::<u64>();
-        gaps += newest.unwrap() - numbers;
         for round in 0..8 {
             let until = if round == 0 { u64::MAX } else { history.moment(&backup, &mut random) };
             match history.restore("backup.tch", Some("live.tch"), Some(until)) {
-                Ok(_) => {
+                Ok(restored) => {
                     history.check(&history.at(until), "along a compacted log");
-                    restored += 1;
+                    let numbers = scene::segments(&history.path("target.tch")).len() as u64;
+                    across += u64::from(restored.position.segment > numbers);
                 }
                 Err(Error::Unusable { why, .. }) if why.contains("compaction") => refused += 1,
                 Err(error) => panic!("{error}"),
             }
         }
     }
-    eprintln!("{restored} restored, {refused} refused, {gaps} segments removed");
-    assert!(restored >= 10 && gaps > 10);
+    eprintln!("{across} restored across segments that are gone, {refused} refused");
+    assert!(across >= 5 && refused > 0);
 }
 
 /// Reopened and killed in between, with vanishes, and from one backup after the other.
@@ -481,7 +484,7 @@ fn large_records_and_other_sizes_are_restored() {
     history.put(1, vec![1; 300_000]);
     history.backup("backup.tch");
     history.put(2, vec![2; 400_000]);
-    let middle = history.changes.last().unwrap().0;
+    let middle = history.changes.last().unwrap().time;
     history.close();
     let live = history.path("live.tch");
     history.store =
