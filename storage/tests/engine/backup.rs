@@ -401,3 +401,24 @@ fn killed_copies_are_there_in_full_or_not_at_all() {
     }
     assert!(found > 0, "no copy was ever finished");
 }
+
+/// Nobody here links a file that may still be written; but somebody else may have.
+#[test]
+fn a_file_with_two_names_is_not_wiped() {
+    let folder = scene::quick_folder();
+    let live = folder.path().join("live.tch");
+    let (store, _) = full_segments(&live);
+    let end = store.end();
+    let crashed = folder.path().join("crashed.tch");
+    scene::crash(&live, &crashed);
+    let torn = scene::segment(&crashed, end.segment);
+    scene::patch(&torn, end.offset, &[7; 30]);
+    let other = folder.path().join("other.seg");
+    fs::hard_link(&torn, &other).unwrap();
+    let before = fs::read(&other).unwrap();
+    let refused = Store::open(small_segments(&crashed, SEGMENT));
+    assert!(refused.is_err_and(|error| error.to_string().contains("another name")));
+    assert!(fs::read(&other).unwrap() == before);
+    fs::remove_file(&other).unwrap();
+    assert_eq!(Store::open(small_segments(&crashed, SEGMENT)).unwrap().end(), end);
+}

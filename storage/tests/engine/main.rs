@@ -15,6 +15,8 @@ mod format;
 #[cfg(test)]
 mod format_backup;
 #[cfg(test)]
+mod history;
+#[cfg(test)]
 mod kill;
 #[cfg(test)]
 mod large;
@@ -32,6 +34,8 @@ mod random;
 mod recovery;
 #[cfg(test)]
 mod restore;
+#[cfg(test)]
+mod restore_refused;
 #[cfg(test)]
 mod scene;
 #[cfg(test)]
