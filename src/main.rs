@@ -8,6 +8,7 @@ mod dispatch;
 mod logging;
 mod process;
 mod server;
+mod tools;
 
 use std::error::Error;
 use std::io::Write;
@@ -19,13 +20,16 @@ use lcnode_storage::{Options, Place, Store};
 use parking_lot::Mutex;
 
 use config::{Config, DatabaseKind, Listen};
-use dispatch::{Counters, Node};
+use dispatch::{Commands, Counters, Node};
 use logging::Logging;
 use process::daemon::{self, Ready, Role};
 use process::{limits, pid_file::PidFile};
 use server::{Listener, Settings};
 
 fn main() -> ExitCode {
+    if let Some(code) = tools::run_if_asked(std::env::args_os()) {
+        return code;
+    }
     let config = match Config::from_args(std::env::args_os()) {
         Ok(config) => config,
         Err(error) if error.is_answer() => {
@@ -149,6 +153,7 @@ fn node(config: &Config, store: Store, started: Instant) -> Node {
         limits: Limits { max_key: config.max_key, max_value: config.max_value },
         max_reply: usize::try_from(config.max_buffered).unwrap_or(usize::MAX),
         backup_dir: config.backup_dir.clone(),
+        commands: Commands::new(config.allowed_commands.clone(), config.command_timeout),
         database_name: config.database.name.clone(),
         server_id: config.server_id,
         started,

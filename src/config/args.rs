@@ -55,9 +55,19 @@ pub(super) struct Args {
     /// file of its own
     #[arg(long, value_name = "SIZE", help_heading = "Storage", default_value = "64m", value_parser = segment_size)]
     pub(super) segment_size: usize,
-    /// Directory the copy command may write into; without it copy is refused [default: none]
+    /// Directory the copy command may write into; without it copy is refused. What it makes is for
+    /// lcnode restore, or can be served as it is [default: none]
     #[arg(long, value_name = "DIR", help_heading = "Storage")]
     pub(super) backup_dir: Option<PathBuf>,
+    /// Program that copy @PROGRAM may run, written as clients write it; can be given several times. It is
+    /// run without a shell as PROGRAM SNAPSHOT TIME, with a copy in --backup-dir that is removed
+    /// afterwards and the microsecond of the last change in it; for a database in memory as PROGRAM
+    /// TIME. Updates go on meanwhile [default: none]
+    #[arg(long, value_name = "PROGRAM", help_heading = "Storage", action = ArgAction::Append)]
+    pub(super) allow_command: Vec<OsString>,
+    /// Seconds that such a program may run before it is ended, which fails the copy; 0: no limit
+    #[arg(long, value_name = "SECONDS", help_heading = "Storage", default_value = "3600", value_parser = seconds)]
+    pub(super) command_timeout: Duration,
 
     /// Largest value of a request, at most 2147483647 bytes
     #[arg(long, value_name = "SIZE", help_heading = "Limits", default_value = "256m", value_parser = field_size)]

@@ -4,6 +4,7 @@
 //! interpreted, except names that only the network can resolve. Every path is absolute, so that it means
 //! the same after the working directory has changed. (ttserver resolved them against `/` with `-dmn`.)
 
+mod allowed;
 mod args;
 mod database;
 mod error;
@@ -24,6 +25,7 @@ use std::time::Duration;
 use clap::error::ErrorKind;
 use clap::{ArgMatches, FromArgMatches};
 
+pub use self::allowed::AllowedCommand;
 use self::args::Args;
 pub use self::database::{DatabaseKind, DatabaseSpec};
 pub use self::error::ConfigError;
@@ -61,6 +63,10 @@ pub struct Config {
     pub sync: SyncMode,
     /// The one directory that `copy` may write into; `None` (default) refuses `copy`.
     pub backup_dir: Option<PathBuf>,
+    /// The programs that `copy` may run; default none.
+    pub allowed_commands: Vec<AllowedCommand>,
+    /// How long such a program may run; default an hour, `None` is no limit.
+    pub command_timeout: Option<Duration>,
     /// Largest value of a request in bytes, 1 to 2^31 - 1; default 256 MiB.
     pub max_value: u32,
     /// Largest key of a request in bytes, 1 to 2^31 - 1; default 256 MiB.
@@ -195,6 +201,13 @@ impl Config {
         check_buffers(&args).map_err(usage)?;
         let name = args.database.as_deref().unwrap_or(identity.default_database());
         let database = DatabaseSpec::parse(name, base)?;
+        if !args.allow_command.is_empty()
+            && args.backup_dir.is_none()
+            && matches!(database.kind, DatabaseKind::Directory(_))
+        {
+            let why = "--allow-command: needs --backup-dir DIR too, where the snapshots for the commands go";
+            return Err(usage(why.to_owned()));
+        }
         let (mask, unknown) = combine_masks(&args, &matches);
         let mut notes: Vec<String> =
             unknown.into_iter().map(|word| format!("mask: {word} names no command")).collect();
@@ -211,6 +224,12 @@ impl Config {
             database,
             sync: args.sync,
             backup_dir: args.backup_dir.map(|path| base.join(path)),
+            allowed_commands: args
+                .allow_command
+                .into_iter()
+                .map(|name| AllowedCommand::new(name, base))
+                .collect(),
+            command_timeout: (!args.command_timeout.is_zero()).then_some(args.command_timeout),
             max_value: args.max_value,
             max_key: args.max_key,
             max_buffered: args.max_buffered,

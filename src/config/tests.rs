@@ -39,6 +39,8 @@ fn defaults() {
         },
         sync: SyncMode::Every(Duration::from_millis(100)),
         backup_dir: None,
+        allowed_commands: Vec::new(),
+        command_timeout: Some(Duration::from_secs(3600)),
         max_value: 256 << 20,
         max_key: 256 << 20,
         max_buffered: 1 << 30,
@@ -183,6 +185,23 @@ fn masks_work_from_left_to_right() {
     }
     let config = config("lcnode -mask puts,get -unmask x a.tch");
     assert_eq!(config.notes, ["mask: puts names no command", "mask: x names no command"]);
+}
+
+#[test]
+fn commands_that_copy_may_run() {
+    let config = config(
+        "lcnode --backup-dir b --allow-command /x/a --allow-command=d/b -allow-command c --command-timeout 2.5",
+    );
+    let allowed: Vec<_> = config
+        .allowed_commands
+        .iter()
+        .map(|allowed| (allowed.name.to_str().unwrap(), allowed.program.to_str().unwrap()))
+        .collect();
+    assert_eq!(allowed, [("/x/a", "/x/a"), ("d/b", "/start/d/b"), ("c", "c")]);
+    assert_eq!(config.command_timeout, Some(Duration::from_millis(2500)));
+    assert_eq!(self::config("lcnode --command-timeout 0").command_timeout, None);
+    assert!(refusal("lcnode --allow-command a").contains("--backup-dir"));
+    assert_eq!(self::config("lcnode --allow-command a *").allowed_commands.len(), 1);
 }
 
 #[test]

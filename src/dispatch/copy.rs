@@ -1,4 +1,5 @@
-//! The `copy` command: a copy of the database below the one directory that is meant for copies.
+//! The `copy` command: a copy of the database below the one directory that is meant for copies, or a
+//! program that is given one.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -6,12 +7,25 @@ use std::path::{Component, Path, PathBuf};
 
 use lcnode_protocol::{Command, Reply};
 
-use super::{ErrorNumber, Node, Session, note};
+use super::{ErrorNumber, Node, Session, copy_command, note};
+
+/// What the copy for a program has behind its name.
+pub(super) const SNAPSHOT: &str = ".snapshot";
 
 /// Copies the database to `path`, which a client names: relative to the backup directory, or absolute
 /// and inside it.
 pub(super) fn copy(node: &Node, session: &mut Session, path: &[u8], reply: &mut impl Reply) {
     tracing::info!("doing copy command");
+    if let Some(name) = path.strip_prefix(b"@") {
+        return match copy_command::run(node, name) {
+            Ok(()) => reply.success(),
+            Err(why) => {
+                tracing::error!("do_copy: {why}");
+                session.last_error = ErrorNumber::Other;
+                reply.failure();
+            }
+        };
+    }
     let target = match target(node.backup_dir.as_deref(), Path::new(OsStr::from_bytes(path))) {
         Ok(target) => target,
         Err(why) => {
@@ -25,12 +39,16 @@ pub(super) fn copy(node: &Node, session: &mut Session, path: &[u8], reply: &mut 
         *node.iterator.lock() = None;
     }
     match node.store.copy_to(&target) {
-        Ok(position) => {
+        Ok((backup, ways)) => {
             tracing::info!(
-                "copied to {} as of log {}:{}",
+                "copied to {} as of log {}:{}: {} segments linked, {} cloned, {} copied ({} bytes)",
                 target.display(),
-                position.segment,
-                position.offset
+                backup.position.segment,
+                backup.position.offset,
+                ways.linked,
+                ways.cloned,
+                ways.copied,
+                ways.copied_bytes
             );
             reply.success();
         }
@@ -46,9 +64,6 @@ fn target(backup_dir: Option<&Path>, path: &Path) -> Result<PathBuf, String> {
     if path.as_os_str().is_empty() {
         return Err("no path was given".to_owned());
     }
-    if path.as_os_str().as_bytes().starts_with(b"@") {
-        return Err("running a program is not built yet; give a path".to_owned());
-    }
     let Some(backup_dir) = backup_dir else {
         return Err("refused: start the node with --backup-dir DIR to say where copies may go".to_owned());
     };
@@ -59,6 +74,9 @@ fn target(backup_dir: Option<&Path>, path: &Path) -> Result<PathBuf, String> {
         return Err(format!("{} is not inside {}", path.display(), backup_dir.display()));
     }
     let target = backup_dir.join(inside);
+    if target.file_name().is_some_and(|name| name.as_bytes().ends_with(SNAPSHOT.as_bytes())) {
+        return Err(format!("names that end in {SNAPSHOT} are for the copies that programs are given"));
+    }
     // A link inside the directory may lead out of it.
     let parent = target.parent().unwrap_or(backup_dir);
     let resolve =
@@ -81,7 +99,8 @@ mod tests {
         assert_eq!(inside("a.tch"), Ok(backups.join("a.tch")));
         assert_eq!(inside(backups.join("b.tch").to_str().unwrap()), Ok(backups.join("b.tch")));
         std::os::unix::fs::symlink("/", backups.join("out")).unwrap();
-        for outside in ["", "/etc/a.tch", "../a.tch", "x/../../a.tch", ".", "out/a.tch", "@sh", "none/a.tch"]
+        for outside in
+            ["", "/etc/a.tch", "../a.tch", "x/../../a.tch", ".", "out/a.tch", "none/a.tch", "a.snapshot"]
         {
             assert!(inside(outside).is_err(), "{outside}");
         }

@@ -5,6 +5,7 @@
 
 mod admin;
 mod copy;
+mod copy_command;
 mod counters;
 mod misc;
 mod numbers;
@@ -20,6 +21,7 @@ use lcnode_protocol::{Class, Command, Reply, Request};
 use lcnode_storage::{Error, KeyIterator, Store};
 use parking_lot::Mutex;
 
+pub use copy_command::Commands;
 pub use counters::Counters;
 use counters::Miss;
 
@@ -42,6 +44,8 @@ pub struct Node {
     pub max_reply: usize,
     /// Where `copy` may write.
     pub backup_dir: Option<PathBuf>,
+    /// What `copy @COMMAND` may run.
+    pub commands: Commands,
     /// The database's name as it was given, without tuning.
     pub database_name: String,
     /// The id of this server, 0 when unset.

@@ -77,6 +77,7 @@ pub fn run(
         }
     })?;
     tracing::info!("signal interruption");
+    shared.node.commands.stop();
     drop(main);
     std::thread::sleep(GRACE);
     workers.stop();

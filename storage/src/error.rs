@@ -34,6 +34,14 @@ pub enum Error {
         /// What was found instead.
         why: String,
     },
+    /// A directory that cannot serve what was asked: a backup, the log of a database, the place for one.
+    #[error("cannot use {path}: {why}")]
+    Unusable {
+        /// The directory or file.
+        path: String,
+        /// Why, and what to do.
+        why: String,
+    },
     /// Written by a later version of this program.
     #[error("{path} has format {found}, this program reads up to {supported}: use a newer lcnode")]
     Newer {

@@ -15,6 +15,7 @@
 //! # Ok::<(), lcnode_storage::Error>(())
 //! ```
 
+mod backup;
 mod durability;
 mod error;
 mod hash;
@@ -26,11 +27,12 @@ mod meta;
 mod options;
 mod store;
 
+pub use backup::{Backup, Phase, Restore, Restored, Ways, restore};
 pub use durability::SyncMode;
 pub use error::{Error, Result};
 pub use log::address::Position;
 pub use options::{DEFAULT_SEGMENT, Options, Place};
-pub use store::{Change, Cursor, Figures, Inline, KeyIterator, Store};
+pub use store::{Change, Cursor, Figures, Inline, KeyIterator, Snapshot, Store};
 
 /// Bounds of the format; see `FORMAT.md`.
 pub mod limits {

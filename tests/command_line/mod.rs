@@ -5,6 +5,7 @@ mod databases;
 mod logs;
 mod pid_file;
 mod refused;
+mod restore;
 mod sockets;
 
 use std::process::Output;

@@ -2,6 +2,7 @@
 
 mod administration;
 mod copies;
+mod copy_command;
 mod errors;
 mod iterator;
 mod memory;

@@ -41,6 +41,12 @@ impl Manifest {
         (value.len().is_multiple_of(RUN) && rises).then_some(Self { runs })
     }
 
+    /// Whether it says that segment `number` is gone for good.
+    pub fn is_gone(&self, number: u64) -> bool {
+        let newest = self.runs.last().map_or(0, |&(_, last)| last);
+        number <= newest && !self.runs.iter().any(|&(first, last)| (first..=last).contains(&number))
+    }
+
     /// The first number up to `end` that should be `present` (which rises), and is not.
     pub fn missing(&self, present: impl Iterator<Item = u64>, end: u64) -> Option<u64> {
         let newest = self.runs.last().map_or(0, |&(_, last)| last);
@@ -73,6 +79,9 @@ mod tests {
     #[test]
     fn what_is_missing_is_named() {
         let none = Manifest::default();
+        let is_gone = |manifest: &Manifest| (1..=7).filter(|&n| manifest.is_gone(n)).collect::<Vec<_>>();
+        assert_eq!(is_gone(&none), []);
+        assert_eq!(is_gone(&Manifest::of([2, 3, 6].into_iter())), [1, 4, 5]);
         assert_eq!(none.missing(1..=4, 4), None);
         assert_eq!(none.missing(2..=4, 4), Some(1));
         assert_eq!(none.missing([1, 2, 4].into_iter(), 4), Some(3));

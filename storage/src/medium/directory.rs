@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Seek, SeekFrom, Write};
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::FallocateFlags;
@@ -108,6 +108,11 @@ impl Medium for Directory {
 
     fn wipe(&self, name: &str, from: u64, to: u64) -> io::Result<()> {
         let mut file = OpenOptions::new().write(true).open(self.path(name))?;
+        if file.metadata()?.nlink() > 1 {
+            // Backups never share what may still be written; but somebody else may have linked it.
+            let why = "it has another name too, as in a backup: put a copy of the file in its place";
+            return Err(io::Error::other(why));
+        }
         file.seek(SeekFrom::Start(from))?;
         write_zeros(&mut file, to.saturating_sub(from) as usize)?;
         file.sync_all()

@@ -27,6 +27,7 @@ use parking_lot::Mutex;
 
 pub use change::{Change, Inline};
 pub use scan::{Cursor, KeyIterator};
+pub use snapshot::Snapshot;
 
 use crate::durability::Durability;
 use crate::error::{Error, Result};

@@ -3,6 +3,8 @@
 //! Every random test prints its seed; `LCNODE_SEED` repeats it.
 
 #[cfg(test)]
+mod backup;
+#[cfg(test)]
 mod damage;
 #[cfg(test)]
 mod each_call;
@@ -12,6 +14,10 @@ mod faults;
 mod faulty;
 #[cfg(test)]
 mod format;
+#[cfg(test)]
+mod format_backup;
+#[cfg(test)]
+mod history;
 #[cfg(test)]
 mod kill;
 #[cfg(test)]
@@ -28,6 +34,10 @@ mod power;
 mod random;
 #[cfg(test)]
 mod recovery;
+#[cfg(test)]
+mod restore;
+#[cfg(test)]
+mod restore_refused;
 #[cfg(test)]
 mod scene;
 #[cfg(test)]
