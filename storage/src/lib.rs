@@ -17,6 +17,7 @@
 
 mod durability;
 mod error;
+pub mod examine;
 mod hash;
 mod index;
 mod lock;

@@ -1,0 +1,210 @@
+//! Looking at a checkpoint: whether its entries point at whole records of their keys, and its figures are
+//! those of the log. What its format allows, beyond what the engine's own reader checks, is told here alone.
+
+use std::io::ErrorKind;
+
+use crate::examine::check::{Opening, checkpoint_file};
+use crate::examine::report::{Finding, Findings, Weight};
+use crate::examine::survey::{Meter, Survey};
+use crate::hash::KeyHasher;
+use crate::index::checkpoint::{self, HEADER, State};
+use crate::index::{Entry, Table};
+use crate::log::address::Position;
+use crate::log::manifest::Manifest;
+use crate::log::record::{At, Kind, Record};
+use crate::log::recovery::Known;
+use crate::log::segment::Segments;
+use crate::medium::Medium;
+use crate::meta::DatabaseId;
+
+/// The checkpoint of a database.
+#[derive(Debug, Default)]
+pub(super) enum Loaded {
+    /// There is none: nothing is wrong with that.
+    #[default]
+    Missing,
+    /// Not used, and why.
+    Unusable(String),
+    /// Every CRC holds.
+    Whole(Box<(Table, State)>),
+}
+
+/// Reads the checkpoint as a start does.
+pub(super) fn load(medium: &dyn Medium, id: DatabaseId) -> Loaded {
+    let is_there = match medium.list(checkpoint::FOLDER) {
+        Ok(files) => {
+            files.iter().any(|(name, _)| format!("{}/{name}", checkpoint::FOLDER) == checkpoint::NAME)
+        }
+        Err(error) => error.kind() != ErrorKind::NotFound,
+    };
+    match is_there.then(|| checkpoint::load(medium, id)) {
+        None => Loaded::Missing,
+        Some(Ok(whole)) => Loaded::Whole(Box::new(whole)),
+        Some(Err(why)) => Loaded::Unusable(why),
+    }
+}
+
+impl Loaded {
+    /// Where a start would begin to read the log.
+    pub(super) fn known(&self) -> Known {
+        match self {
+            Self::Whole(whole) => {
+                Known { position: whole.1.position, segments: whole.1.segments.clone(), ..Known::default() }
+            }
+            _ => Known::default(),
+        }
+    }
+
+    /// The list of segments that is the first manifest of a start, and where it stands.
+    pub(super) fn manifest(&self) -> (Position, Manifest) {
+        let known = self.known();
+        (known.position, Manifest::of(known.segments.iter().map(|state| state.number)))
+    }
+}
+
+/// Adds what is wrong with the checkpoint to `findings`.
+pub(super) fn check(
+    survey: &Survey,
+    loaded: &Loaded,
+    opening: &Opening,
+    findings: &mut Findings,
+    meter: &mut Meter<'_>,
+) {
+    let file = || checkpoint_file(survey);
+    let (table, state) = match loaded {
+        Loaded::Missing => return,
+        Loaded::Unusable(why) => {
+            let meaning = "only the checkpoint, which is made anew: the next start reads the whole log";
+            findings.add(Finding::of_file(file(), why.as_str(), meaning, Weight::Mended));
+            return;
+        }
+        Loaded::Whole(whole) => (&whole.0, &whole.1),
+    };
+    let (Opening::Ends(segments, end), Ok(Some(meta))) = (opening, &survey.meta) else { return };
+    meter.begin("comparing the checkpoint", table.entries());
+    let mut walk = Walk {
+        segments,
+        state,
+        hasher: KeyHasher::new(meta.hash_key),
+        wrong: 0,
+        first: None,
+        forgotten: 0,
+        records: 0,
+        live: vec![0; state.segments.len()],
+    };
+    let shape = table.audit(|index, level, entry| {
+        meter.add(1);
+        walk.take(index, level, entry);
+    });
+    let meaning = "records may not be found, or old ones be shown; remove this file, then the next start makes \
+                   it anew from the log";
+    let mut wrong = |offset: u64, what: String| {
+        let one = Finding::of_file(file(), what, meaning, Weight::Damage);
+        findings.add(Finding { offset, ..one });
+    };
+    let shape = match shape {
+        Ok(shape) => shape,
+        Err(why) => return wrong(HEADER as u64, why.to_owned()),
+    };
+    if let Some((offset, what)) = walk.first.take() {
+        let all = walk.wrong;
+        wrong(offset, format!("{all} entries do not point at a whole record of their key; {what}"));
+    }
+    // Figures are of the end of the log that the checkpoint knows. Only where it has not gone on since, and
+    // nothing was removed, do they say something about the entries.
+    if state.position == *end && walk.forgotten == 0 && walk.wrong == 0 {
+        for what in walk.figures(table, shape.entries) {
+            wrong(0, what);
+        }
+    }
+    let behind = bytes_behind(segments, state.position);
+    if behind > 0 {
+        let what = format!("{behind} bytes of the log were written after it");
+        let meaning = "the database was not closed: the next start reads them";
+        findings.add(Finding::of_file(file(), what, meaning, Weight::Mended));
+    }
+}
+
+/// Bytes of records behind a position.
+pub(super) fn bytes_behind(segments: &Segments, position: Position) -> u64 {
+    let behind = segments.iter().filter(|segment| segment.number() >= position.segment).map(|segment| {
+        let from = if segment.number() == position.segment { position.offset } else { 0 };
+        segment.written().saturating_sub(from)
+    });
+    behind.sum()
+}
+
+/// A walk over the entries.
+struct Walk<'a> {
+    segments: &'a Segments,
+    state: &'a State,
+    hasher: KeyHasher,
+    wrong: u64,
+    /// The first that is wrong: offset of its bucket in the file, and where it points.
+    first: Option<(u64, String)>,
+    /// Entries of segments that compaction has removed since: a start forgets them.
+    forgotten: u64,
+    /// Entries that are no tombstones.
+    records: u64,
+    /// Bytes of the records of each segment of the list.
+    live: Vec<u64>,
+}
+
+impl Walk<'_> {
+    fn take(&mut self, index: u64, level: u32, entry: Entry) {
+        let address = entry.address();
+        let Some(segment) = self.segments.at(address) else {
+            self.forgotten += 1;
+            return;
+        };
+        self.records += u64::from(!entry.is_tombstone());
+        // A record behind the position is as good: the log is read into the table from there on.
+        match segment.at(address.offset()) {
+            At::Record(record) if self.fits(index, level, entry, &record) => {
+                let listed =
+                    self.state.segments.binary_search_by_key(&segment.number(), |state| state.number);
+                if let Some(live) = listed.ok().and_then(|listed| self.live.get_mut(listed)) {
+                    *live += record.len as u64;
+                }
+            }
+            at => {
+                self.wrong += 1;
+                let what = match at {
+                    At::Damage(why) => why,
+                    At::End => "nothing was written there",
+                    At::Record(_) => "it is a record of another key or kind",
+                };
+                let place = format!("{} at {}: {what}", segment.region().name(), address.offset());
+                self.first
+                    .get_or_insert((HEADER as u64 + index.saturating_mul(64), format!("the first: {place}")));
+            }
+        }
+    }
+
+    fn fits(&self, index: u64, level: u32, entry: Entry, record: &Record<'_>) -> bool {
+        let kind = if entry.is_tombstone() { Kind::Delete } else { Kind::Put };
+        let hash = self.hasher.hash(record.key);
+        let is_here = hash & ((1 << level) - 1) == index;
+        record.kind == kind && is_here && entry.may_be(hash >> level)
+    }
+
+    /// Figures of the checkpoint that the entries contradict.
+    fn figures(&self, table: &Table, entries: u64) -> Vec<String> {
+        let mut wrong = Vec::new();
+        if (table.entries(), self.state.records) != (entries, self.records) {
+            let (all, seen) = (table.entries(), self.state.records);
+            wrong.push(format!(
+                "it counts {all} entries and {seen} records, but has {entries} and {}",
+                self.records
+            ));
+        }
+        // More than there are may be counted where a damaged record was overwritten, to be on the safe side.
+        for (state, &live) in
+            self.state.segments.iter().zip(&self.live).filter(|(state, live)| state.live < **live)
+        {
+            let (number, counted) = (state.number, state.live);
+            wrong.push(format!("it counts {counted} live bytes in segment {number}, but {live} are"));
+        }
+        wrong
+    }
+}
