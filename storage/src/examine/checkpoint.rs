@@ -17,6 +17,9 @@ use crate::log::segment::Segments;
 use crate::medium::Medium;
 use crate::meta::DatabaseId;
 
+/// Bytes of a bucket.
+const BUCKET: u64 = 64;
+
 /// The checkpoint of a database.
 #[derive(Debug, Default)]
 pub(super) enum Loaded {
@@ -88,6 +91,7 @@ pub(super) fn check(
         hasher: KeyHasher::new(meta.hash_key),
         wrong: 0,
         first: None,
+        removed: removed(survey, state),
         forgotten: 0,
         records: 0,
         live: vec![0; state.segments.len()],
@@ -96,6 +100,7 @@ pub(super) fn check(
         meter.add(1);
         walk.take(index, level, entry);
     });
+    meter.finish();
     let meaning = "records may not be found, or old ones be shown; remove this file, then the next start makes \
                    it anew from the log";
     let mut wrong = |offset: u64, what: String| {
@@ -125,6 +130,12 @@ pub(super) fn check(
     }
 }
 
+/// Segments that the checkpoint lists and that are not there any more.
+fn removed(survey: &Survey, state: &State) -> Vec<u64> {
+    let is_there = |number| survey.files.binary_search_by_key(&number, |file| file.number).is_ok();
+    state.segments.iter().map(|state| state.number).filter(|&number| !is_there(number)).collect()
+}
+
 /// Bytes of records behind a position.
 pub(super) fn bytes_behind(segments: &Segments, position: Position) -> u64 {
     let behind = segments.iter().filter(|segment| segment.number() >= position.segment).map(|segment| {
@@ -142,7 +153,8 @@ struct Walk<'a> {
     wrong: u64,
     /// The first that is wrong: offset of its bucket in the file, and where it points.
     first: Option<(u64, String)>,
-    /// Entries of segments that compaction has removed since: a start forgets them.
+    /// Segments of the list that compaction has removed since: a start forgets their entries.
+    removed: Vec<u64>,
     forgotten: u64,
     /// Entries that are no tombstones.
     records: u64,
@@ -154,7 +166,10 @@ impl Walk<'_> {
     fn take(&mut self, index: u64, level: u32, entry: Entry) {
         let address = entry.address();
         let Some(segment) = self.segments.at(address) else {
-            self.forgotten += 1;
+            match self.removed.iter().any(|&number| address.segments_after(number) == 0) {
+                true => self.forgotten += 1,
+                false => self.is_wrong(index, "it is in a segment that there is not".to_owned()),
+            }
             return;
         };
         self.records += u64::from(!entry.is_tombstone());
@@ -168,17 +183,22 @@ impl Walk<'_> {
                 }
             }
             at => {
-                self.wrong += 1;
                 let what = match at {
                     At::Damage(why) => why,
                     At::End => "nothing was written there",
                     At::Record(_) => "it is a record of another key or kind",
                 };
-                let place = format!("{} at {}: {what}", segment.region().name(), address.offset());
-                self.first
-                    .get_or_insert((HEADER as u64 + index.saturating_mul(64), format!("the first: {place}")));
+                let (file, offset) = (segment.region().name().to_owned(), address.offset());
+                self.is_wrong(index, format!("{what} ({file} at offset {offset})"));
             }
         }
+    }
+
+    /// Notes an entry of bucket `index` that points nowhere.
+    fn is_wrong(&mut self, index: u64, what: String) {
+        self.wrong += 1;
+        self.first
+            .get_or_insert((HEADER as u64 + index.saturating_mul(BUCKET), format!("the first: {what}")));
     }
 
     fn fits(&self, index: u64, level: u32, entry: Entry, record: &Record<'_>) -> bool {

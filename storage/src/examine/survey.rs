@@ -49,6 +49,11 @@ impl<'a> Meter<'a> {
         (self.tell)(self.now);
     }
 
+    /// All that is left has been done, or will not be.
+    pub fn finish(&mut self) {
+        self.add(self.now.total);
+    }
+
     pub fn add(&mut self, done: u64) {
         self.now.done = self.now.done.saturating_add(done).min(self.now.total);
         if self.now.done - self.told >= STEP || self.now.done == self.now.total {

@@ -5,6 +5,8 @@
 #[cfg(test)]
 mod damage;
 #[cfg(test)]
+mod examine;
+#[cfg(test)]
 mod faults;
 #[cfg(test)]
 mod faulty;
@@ -18,6 +20,8 @@ mod large;
 mod memory;
 #[cfg(test)]
 mod model;
+#[cfg(test)]
+mod mutations;
 #[cfg(test)]
 mod opening;
 #[cfg(test)]
