@@ -6,6 +6,7 @@ mod logs;
 mod pid_file;
 mod refused;
 mod sockets;
+mod tools;
 
 use std::process::Output;
 

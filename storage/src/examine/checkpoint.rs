@@ -7,6 +7,7 @@ use crate::examine::check::{Opening, checkpoint_file};
 use crate::examine::report::{Finding, Findings, Weight};
 use crate::examine::survey::{Meter, Survey};
 use crate::hash::KeyHasher;
+use crate::index::audit::Shape;
 use crate::index::checkpoint::{self, HEADER, State};
 use crate::index::{Entry, Table};
 use crate::log::address::Position;
@@ -45,6 +46,16 @@ pub(super) fn load(medium: &dyn Medium, id: DatabaseId) -> Loaded {
         Some(Ok(whole)) => Loaded::Whole(Box::new(whole)),
         Some(Err(why)) => Loaded::Unusable(why),
     }
+}
+
+/// Walks the entries of a table that came from a checkpoint, or says why it must not be used.
+pub(super) fn audit(
+    table: &Table,
+    visit: impl FnMut(u64, u32, Entry),
+) -> std::result::Result<Shape, &'static str> {
+    let shape = table.audit(visit)?;
+    // The count says when a table grows: one that is far too large would let it grow without end.
+    if shape.entries == table.entries() { Ok(shape) } else { Err("it does not count its entries right") }
 }
 
 impl Loaded {
@@ -96,7 +107,7 @@ pub(super) fn check(
         records: 0,
         live: vec![0; state.segments.len()],
     };
-    let shape = table.audit(|index, level, entry| {
+    let shape = audit(table, |index, level, entry| {
         meter.add(1);
         walk.take(index, level, entry);
     });
@@ -107,10 +118,9 @@ pub(super) fn check(
         let one = Finding::of_file(file(), what, meaning, Weight::Damage);
         findings.add(Finding { offset, ..one });
     };
-    let shape = match shape {
-        Ok(shape) => shape,
-        Err(why) => return wrong(HEADER as u64, why.to_owned()),
-    };
+    if let Err(why) = shape {
+        return wrong(HEADER as u64, why.to_owned());
+    }
     if let Some((offset, what)) = walk.first.take() {
         let all = walk.wrong;
         wrong(offset, format!("{all} entries do not point at a whole record of their key; {what}"));
@@ -118,7 +128,7 @@ pub(super) fn check(
     // Figures are of the end of the log that the checkpoint knows. Only where it has not gone on since, and
     // nothing was removed, do they say something about the entries.
     if state.position == *end && walk.forgotten == 0 && walk.wrong == 0 {
-        for what in walk.figures(table, shape.entries) {
+        for what in walk.figures() {
             wrong(0, what);
         }
     }
@@ -209,14 +219,10 @@ impl Walk<'_> {
     }
 
     /// Figures of the checkpoint that the entries contradict.
-    fn figures(&self, table: &Table, entries: u64) -> Vec<String> {
+    fn figures(&self) -> Vec<String> {
         let mut wrong = Vec::new();
-        if (table.entries(), self.state.records) != (entries, self.records) {
-            let (all, seen) = (table.entries(), self.state.records);
-            wrong.push(format!(
-                "it counts {all} entries and {seen} records, but has {entries} and {}",
-                self.records
-            ));
+        if self.state.records != self.records {
+            wrong.push(format!("it counts {} records, but has {}", self.state.records, self.records));
         }
         // More than there are may be counted where a damaged record was overwritten, to be on the safe side.
         for (state, &live) in

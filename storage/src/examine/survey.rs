@@ -51,7 +51,9 @@ impl<'a> Meter<'a> {
 
     /// All that is left has been done, or will not be.
     pub fn finish(&mut self) {
-        self.add(self.now.total);
+        if self.now.done < self.now.total {
+            self.add(self.now.total);
+        }
     }
 
     pub fn add(&mut self, done: u64) {

@@ -411,19 +411,22 @@ fn a_checkpoint_that_lies_is_found_out() {
     forge(&file);
     assert_eq!(fs::read(&file).unwrap(), before, "the test knows the format");
     let entry = (4096..).step_by(8).find(|&at| at % 64 < 56 && before[at..at + 8] != [0; 8]).unwrap();
-    let lies: [(usize, u8, &str); 6] = [
+    let lies: [(usize, u8, &str); 7] = [
         (entry, 0x04, "do not point at a whole record"),
         (entry + 6, 0x01, "do not point at a whole record"),
         (entry + 6, 0x02, "do not point at a whole record"),
-        (4096 + 60, 0x08, "level"),
+        (4096 + 60, 0x10, "level"),
         (4096 + 61, 0x01, "as being changed"),
         (88, 0x01, "it counts"),
+        (86, 0x01, "does not count its entries"),
     ];
     for (at, bits, part) in lies {
         eprintln!("{part}: {bits:#x} at {at}");
         patch(&file, at as u64, &[before[at] ^ bits]);
         forge(&file);
         scene.finds(Weight::Damage, &["index/checkpoint", part]);
+        // A table to look things up in, or none; but an end.
+        _ = inspect(&scene.path, &mut |_| ());
         fs::write(&file, &before).unwrap();
     }
     patch(&file, 4096 + 56, &u32::MAX.to_le_bytes());
