@@ -24,6 +24,8 @@ use crate::meta::{self, DatabaseId, Meta};
 use crate::options::DEFAULT_SEGMENT;
 
 const LOST: &str = "what was here is lost";
+const DEAD: &str =
+    "no record that counts was here, as the checkpoint tells; but for the log alone it is lost";
 const TORN: &str = "the torn end of the log, as a kill or a loss of power leaves it: the next start drops it";
 
 /// What a check came to.
@@ -72,8 +74,12 @@ pub fn check(path: &Path, progress: &mut dyn FnMut(Progress)) -> Result<Report> 
         report.records += check_file(&survey, file, &opening, &mut manifest, &mut findings, &mut meter);
     }
     check_numbers(&survey, &opening, &manifest.1, &mut findings);
-    examined::check(&survey, &loaded, &opening, &mut findings, &mut meter);
+    let is_vouched_for = examined::check(&survey, &loaded, &opening, &mut findings, &mut meter);
     report.findings = findings.finish();
+    if is_vouched_for {
+        let lost = report.findings.iter_mut().filter(|one| one.meaning == LOST);
+        lost.for_each(|one| DEAD.clone_into(&mut one.meaning));
+    }
     if let Opening::Refused { file, offset, why } = opening
         && !report.findings.iter().any(|one| one.file == file && one.weight == Weight::Damage)
     {

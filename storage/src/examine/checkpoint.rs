@@ -76,25 +76,26 @@ impl Loaded {
     }
 }
 
-/// Adds what is wrong with the checkpoint to `findings`.
+/// Adds what is wrong with the checkpoint to `findings`. Says whether it vouches for the log: it is of its end,
+/// and every record that counts is whole.
 pub(super) fn check(
     survey: &Survey,
     loaded: &Loaded,
     opening: &Opening,
     findings: &mut Findings,
     meter: &mut Meter<'_>,
-) {
+) -> bool {
     let file = || checkpoint_file(survey);
     let (table, state) = match loaded {
-        Loaded::Missing => return,
+        Loaded::Missing => return false,
         Loaded::Unusable(why) => {
             let meaning = "only the checkpoint, which is made anew: the next start reads the whole log";
             findings.add(Finding::of_file(file(), why.as_str(), meaning, Weight::Mended));
-            return;
+            return false;
         }
         Loaded::Whole(whole) => (&whole.0, &whole.1),
     };
-    let (Opening::Ends(segments, end), Ok(Some(meta))) = (opening, &survey.meta) else { return };
+    let (Opening::Ends(segments, end), Ok(Some(meta))) = (opening, &survey.meta) else { return false };
     meter.begin("comparing the checkpoint", table.entries());
     let mut walk = Walk {
         segments,
@@ -119,7 +120,8 @@ pub(super) fn check(
         findings.add(Finding { offset, ..one });
     };
     if let Err(why) = shape {
-        return wrong(HEADER as u64, why.to_owned());
+        wrong(HEADER as u64, why.to_owned());
+        return false;
     }
     if let Some((offset, what)) = walk.first.take() {
         let all = walk.wrong;
@@ -127,10 +129,12 @@ pub(super) fn check(
     }
     // Figures are of the end of the log that the checkpoint knows. Only where it has not gone on since, and
     // nothing was removed, do they say something about the entries.
-    if state.position == *end && walk.forgotten == 0 && walk.wrong == 0 {
-        for what in walk.figures() {
-            wrong(0, what);
-        }
+    let vouches = state.position == *end && walk.forgotten == 0 && walk.wrong == 0;
+    if vouches {
+        let figures = walk.figures();
+        let are_right = figures.is_empty();
+        figures.into_iter().for_each(|what| wrong(0, what));
+        return are_right;
     }
     let behind = bytes_behind(segments, state.position);
     if behind > 0 {
@@ -138,6 +142,7 @@ pub(super) fn check(
         let meaning = "the database was not closed: the next start reads them";
         findings.add(Finding::of_file(file(), what, meaning, Weight::Mended));
     }
+    false
 }
 
 /// Segments that the checkpoint lists and that are not there any more.

@@ -72,20 +72,20 @@ mod tests {
     use crate::index::bucket::Target;
     use crate::log::address::Address;
 
-    fn hash(number: u64) -> u64 {
+    fn hash_of(number: u64) -> u64 {
         KeyHasher::new([7; 16]).hash(&number.to_le_bytes())
     }
 
     fn table(records: u64) -> Table {
         let table = Table::new(64).unwrap();
         for number in 1..=records {
-            let hash = hash(number);
+            let hash = hash_of(number);
             let target = Target { address: Address::new(1, number as usize), tombstone: false };
             let slot = table.slot(hash, |_| false).unwrap();
             table.point(slot, hash, target).unwrap();
             while table.is_loaded() {
-                let hash_of = |entry: Entry| Some(hash(entry.address().offset() as u64));
-                table.grow(|_| (), hash_of).unwrap();
+                let of_entry = |entry: Entry| Some(hash_of(entry.address().offset() as u64));
+                table.grow(|_| (), of_entry).unwrap();
             }
         }
         table

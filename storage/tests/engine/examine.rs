@@ -51,15 +51,16 @@ pub fn files(path: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     files
 }
 
-struct Scene {
-    folder: tempfile::TempDir,
-    path: PathBuf,
-    model: Model,
+/// A database and what is in it.
+pub struct Scene {
+    pub folder: tempfile::TempDir,
+    pub path: PathBuf,
+    pub model: Model,
 }
 
 impl Scene {
     /// A database with some full segments; `killed` with changes that its checkpoint does not know.
-    fn new(killed: bool) -> Self {
+    pub fn new(killed: bool) -> Self {
         let folder = scene::quick_folder();
         let (live, path) = (folder.path().join("live.tch"), folder.path().join("scene.tch"));
         let (mut model, mut history) = (Model::new(), BTreeMap::new());
@@ -77,7 +78,7 @@ impl Scene {
         Self { folder, path, model }
     }
 
-    fn check(&self) -> Report {
+    pub fn check(&self) -> Report {
         let before = files(&self.path);
         let (mut last, mut total) = (0, 0);
         let report = check(&self.path, &mut |progress| {
@@ -90,7 +91,7 @@ impl Scene {
     }
 
     /// Checks, and expects one finding alone, whose text has all of `parts`.
-    fn finds(&self, weight: Weight, parts: &[&str]) {
+    pub fn finds(&self, weight: Weight, parts: &[&str]) {
         let report = self.check();
         assert_eq!(report.findings.len(), 1, "{report:#?}");
         let text = report.findings[0].to_string();
@@ -101,7 +102,7 @@ impl Scene {
     }
 
     /// Repairs into a new database, which is then sound, and holds what `expected` does.
-    fn repairs(&self, expected: &Model) -> Vec<String> {
+    pub fn repairs(&self, expected: &Model) -> Vec<String> {
         let before = files(&self.path);
         let new = self.folder.path().join("new.tch");
         let repaired = repair(&self.path, &new, &mut |_| ()).unwrap();
@@ -212,6 +213,34 @@ fn an_overview_shows_the_figures_of_the_store() {
     }
 }
 
+/// Segments that were removed since the checkpoint, and a manifest that no longer names them.
+#[test]
+fn what_compaction_leaves_is_in_order() {
+    let folder = scene::quick_folder();
+    let (live, path) = (folder.path().join("live.tch"), folder.path().join("scene.tch"));
+    let (mut model, mut history) = (Model::new(), BTreeMap::new());
+    let mut random = random::seeded("what_compaction_leaves_is_in_order");
+    for round in 0..3 {
+        let store = Store::open(small_segments(&live, SEGMENT)).unwrap();
+        change(&store, &mut random, 3_000, &mut model, &mut history);
+        store.optimize().unwrap();
+        change(&store, &mut random, 10, &mut model, &mut history);
+        _ = fs::remove_dir_all(&path);
+        scene::crash(&live, &path);
+        let report = check(&path, &mut |_| ()).unwrap();
+        let expected = if round == 0 { Verdict::Sound } else { Verdict::Mended };
+        assert_eq!(report.verdict(), expected, "{report:#?}");
+        assert_eq!(inspect(&path, &mut |_| ()).unwrap().records, model.len() as u64);
+        let new = folder.path().join(format!("new{round}.tch"));
+        assert_eq!(repair(&path, &new, &mut |_| ()).unwrap().lost, []);
+        let again = Store::open(small_segments(&new, SEGMENT)).unwrap();
+        scene::check(&again, &model, "repaired after compaction");
+        store.close().unwrap();
+        assert_eq!(check(&live, &mut |_| ()).unwrap().findings, []);
+    }
+    assert!(!scene::segment(&live, 1).exists(), "compaction was at work");
+}
+
 #[test]
 fn a_database_in_use_is_left_alone() {
     let folder = scene::quick_folder();
@@ -310,61 +339,22 @@ fn each_damaged_record_is_named_and_the_others_are_saved() {
 }
 
 #[test]
-fn a_missing_segment_is_named_and_the_rest_is_saved() {
-    let scene = Scene::new(false);
-    let second = scene::segment(&scene.path, 2);
-    fs::remove_file(&second).unwrap();
-    let report = scene.check();
-    let text = report.findings.iter().map(ToString::to_string).collect::<Vec<_>>();
-    assert_eq!(report.verdict(), Verdict::Damaged);
-    assert!(text[0].contains("0000000002.seg") && text[0].contains("is missing"), "{text:#?}");
-    let repaired = repair(&scene.path, &scene.folder.path().join("new.tch"), &mut |_| ()).unwrap();
-    assert!(repaired.saved > 0);
-    assert!(repaired.lost.iter().any(|one| one.to_string().contains("0000000002.seg")), "{repaired:#?}");
-}
-
-#[test]
-fn without_meta_or_headers_everything_is_saved() {
-    let scene = Scene::new(false);
-    let meta = fs::read(scene.path.join("meta")).unwrap();
-    patch(&scene.path.join("meta"), 20, &[meta[20] ^ 1]);
-    scene.finds(Weight::Damage, &["meta", "CRC"]);
-    assert_eq!(scene.repairs(&scene.model).len(), 1);
-    fs::remove_file(scene.path.join("meta")).unwrap();
-    scene.finds(Weight::Damage, &["meta", "is missing"]);
-    let segments = scene::segments(&scene.path);
-    for file in &segments {
-        patch(file, 3, &[0xff, 0xff]);
-    }
-    let lost = scene.repairs(&scene.model);
-    assert_eq!(lost.len(), 1 + segments.len(), "{lost:#?}");
-    // Renamed as well: the numbers of the headers count.
-    let scene = Scene::new(false);
-    let (one, two, aside) =
-        (scene::segment(&scene.path, 1), scene::segment(&scene.path, 2), scene.path.join("x"));
-    for (from, to) in [(&one, &aside), (&two, &one), (&aside, &two)] {
-        fs::rename(from, to).unwrap();
-    }
-    assert_eq!(scene.check().verdict(), Verdict::Damaged);
-    assert_eq!(scene.repairs(&scene.model), [""; 0]);
-}
-
-#[test]
-fn nothing_is_taken_from_another_database() {
-    let (scene, other) = (Scene::new(false), Scene::new(false));
-    let third = scene::segment(&scene.path, 3);
-    fs::copy(scene::segment(&other.path, 3), &third).unwrap();
-    let text: Vec<_> = scene.check().findings.iter().map(ToString::to_string).collect();
-    assert!(
-        text.iter().any(|line| line.contains("0000000003.seg") && line.contains("another database")),
-        "{text:#?}"
-    );
-    let new = scene.folder.path().join("new.tch");
-    let repaired = repair(&scene.path, &new, &mut |_| ()).unwrap();
-    assert!(repaired.lost.iter().any(|one| one.to_string().contains("another database")));
-    fs::remove_file(&third).unwrap();
-    let without = repair(&scene.path, &scene.folder.path().join("without.tch"), &mut |_| ()).unwrap();
-    assert_eq!(repaired.saved, without.saved);
+fn damage_of_what_counts_no_more_is_told_from_loss() {
+    let folder = scene::quick_folder();
+    let path = folder.path().join("a.tch");
+    let store = Store::open(small_segments(&path, SEGMENT)).unwrap();
+    store.put(b"key", b"old value").unwrap();
+    store.put(b"key", b"new value").unwrap();
+    store.close().unwrap();
+    let (file, first) = (scene::segment(&path, 1), 64 + 20 + 3);
+    patch(&file, first, b"O");
+    let report = check(&path, &mut |_| ()).unwrap();
+    assert_eq!((report.verdict(), report.findings.len()), (Verdict::Damaged, 1), "{report:#?}");
+    assert!(report.findings[0].to_string().contains("no record that counts was here"), "{report:#?}");
+    patch(&file, first + 9 + 20 + 3, b"N");
+    let report = check(&path, &mut |_| ()).unwrap();
+    assert!(report.findings[0].to_string().contains("what was here is lost"), "{report:#?}");
+    assert_eq!((report.findings[0].offset, report.findings[0].bytes), (64, 2 * 32), "one gap");
 }
 
 #[test]
@@ -444,53 +434,4 @@ fn a_checkpoint_that_lies_is_found_out() {
     assert!(forge(&file));
     scene.finds(Weight::Damage, &["index/checkpoint", "chains"]);
     assert!(inspect(&scene.path, &mut |_| ()).is_err());
-}
-
-#[test]
-fn a_repair_goes_nowhere_else() {
-    let scene = Scene::new(false);
-    let taken = scene.folder.path().join("taken.tch");
-    fs::create_dir(&taken).unwrap();
-    let inside = scene.path.join("new.tch");
-    let nowhere = scene.folder.path().join("none/new.tch");
-    for target in [&taken, &inside, &nowhere, &scene.path] {
-        let before = files(&scene.path);
-        let error = repair(&scene.path, target, &mut |_| ()).unwrap_err().to_string();
-        assert!(error.contains(target.to_str().unwrap()), "{error}");
-        assert!(files(&scene.path) == before);
-    }
-    assert_eq!(fs::read_dir(&taken).unwrap().count(), 0);
-    assert!(!inside.exists() && !nowhere.exists());
-}
-
-#[test]
-fn a_repaired_record_keeps_its_stamp() {
-    let folder = scene::quick_folder();
-    let (path, new) = (folder.path().join("a.tch"), folder.path().join("b.tch"));
-    let store = Store::open(Options { origin: 513, ..small_segments(&path, SEGMENT) }).unwrap();
-    store.put(b"deleted", b"x").unwrap();
-    store.put(b"kept", b"a value").unwrap();
-    store.delete(b"deleted").unwrap();
-    store.close().unwrap();
-    let mut big = vec![7; 300_000];
-    let store = Store::open(small_segments(&path, SEGMENT)).unwrap();
-    store.put(b"big", &big).unwrap();
-    store.close().unwrap();
-    let record = |path: &Path, text: &[u8]| {
-        let files = scene::segments(path).into_iter().map(|file| fs::read(file).unwrap());
-        let found = files.filter_map(|bytes| {
-            let at = bytes.windows(text.len()).position(|window| window == text)?;
-            Some(bytes[at - 20..at + text.len()].to_vec())
-        });
-        found.collect::<Vec<_>>()
-    };
-    let expected = record(&path, b"kepta value");
-    assert_eq!((expected.len(), &expected[0][6..8]), (1, &513u16.to_le_bytes()[..]));
-    let repaired = repair(&path, &new, &mut |_| ()).unwrap();
-    assert_eq!((repaired.saved, repaired.found), (2, 4));
-    assert_eq!(record(&new, b"kepta value"), expected);
-    let store = Store::open(small_segments(&new, SEGMENT)).unwrap();
-    assert_eq!(store.get(b"deleted", |_| ()).unwrap(), None);
-    big.push(1);
-    assert_eq!(store.get(b"big", |found| found == &big[..300_000]).unwrap(), Some(true));
 }

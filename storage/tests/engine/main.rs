@@ -31,6 +31,8 @@ mod random;
 #[cfg(test)]
 mod recovery;
 #[cfg(test)]
+mod salvage;
+#[cfg(test)]
 mod scene;
 #[cfg(test)]
 mod stress;
