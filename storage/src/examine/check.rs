@@ -67,11 +67,25 @@ pub fn check(path: &Path, progress: &mut dyn FnMut(Progress)) -> Result<Report> 
         return Ok(report);
     }
     let loaded = survey.id.map(|id| examined::load(&*survey.medium, id)).unwrap_or_default();
-    let opening = Opening::of(&survey, &loaded)?;
+    let opening = Opening::of(&survey, &loaded, &mut meter)?;
     meter.begin("reading the log", report.bytes);
     let mut manifest = loaded.manifest();
+    let last = survey.files.iter().rev().find(|file| !is_spare(file)).map_or(0, |file| file.number);
     for file in &survey.files {
-        report.records += check_file(&survey, file, &opening, &mut manifest, &mut findings, &mut meter);
+        let one = FileCheck {
+            survey: &survey,
+            opening: &opening,
+            file,
+            is_last: file.number >= last,
+            findings: &mut findings,
+            manifest: &mut manifest,
+            records: 0,
+            behind: 0,
+            first_behind: 0,
+            sealed: None,
+            gap: None,
+        };
+        report.records += one.run(&mut meter);
     }
     check_numbers(&survey, &opening, &manifest.1, &mut findings);
     let is_vouched_for = examined::check(&survey, &loaded, &opening, &mut findings, &mut meter);
@@ -122,7 +136,7 @@ pub(super) enum Opening {
 }
 
 impl Opening {
-    fn of(survey: &Survey, loaded: &Loaded) -> Result<Self> {
+    fn of(survey: &Survey, loaded: &Loaded, meter: &mut Meter<'_>) -> Result<Self> {
         let refused =
             |file: String, offset, why: &str| Ok(Self::Refused { file, offset, why: why.to_owned() });
         let (Ok(Some(_)), Some(id)) = (&survey.meta, survey.id) else {
@@ -135,7 +149,15 @@ impl Opening {
             return refused(survey.shown(segment::FOLDER), 0, "there are no segments");
         }
         let known = Known { read_only: true, ..loaded.known() };
-        match recovery::open(&kit(Arc::clone(&survey.medium) as _, id), &known, |_, _, _, _| Ok(())) {
+        let behind = survey.files.iter().filter(|file| file.number >= known.position.segment);
+        meter.begin("reading the log as a start does", behind.map(|file| file.len).sum());
+        let kit = kit(Arc::clone(&survey.medium) as _, id);
+        let opened = recovery::open(&kit, &known, |_, _, _, record| {
+            meter.add(record.len as u64);
+            Ok(())
+        });
+        meter.finish();
+        match opened {
             Ok(opened) => {
                 let end = opened.segments.iter().next_back().map(|last| last.end()).unwrap_or_default();
                 Ok(Self::Ends(opened.segments, end))
@@ -166,9 +188,16 @@ pub(super) fn kit(medium: Arc<dyn Medium>, id: DatabaseId) -> Kit {
     }
 }
 
-/// What the walk through one file met.
-#[derive(Default)]
-struct Met {
+/// The walk through one file.
+struct FileCheck<'a> {
+    survey: &'a Survey,
+    opening: &'a Opening,
+    file: &'a LogFile,
+    /// Whether only spares follow.
+    is_last: bool,
+    findings: &'a mut Findings,
+    /// The last manifest so far, and where it stands.
+    manifest: &'a mut (Position, Manifest),
     records: u64,
     /// Records behind the end of the log.
     behind: u64,
@@ -176,102 +205,96 @@ struct Met {
     first_behind: usize,
     /// Where the seal ends.
     sealed: Option<usize>,
-    gaps: Vec<(Gap, u64)>,
+    /// The last gap, while it is not known what follows it.
+    gap: Option<Gap>,
 }
 
-/// Reads a file of the log; returns how many whole records are in it. The last manifest is left in
-/// `manifest`.
-fn check_file(
-    survey: &Survey,
-    file: &LogFile,
-    opening: &Opening,
-    manifest: &mut (Position, Manifest),
-    findings: &mut Findings,
-    meter: &mut Meter<'_>,
-) -> u64 {
-    let shown = || survey.shown(&file.name);
-    if let Some((what, weight)) = check_head(file) {
-        let meaning = match weight {
-            Weight::Mended => "left by an allocation that was interrupted; the next start uses or removes it",
-            Weight::Damage => "the database does not open",
-        };
-        findings.add(Finding::of_file(shown(), what, meaning, weight));
+impl FileCheck<'_> {
+    /// Reads the file; returns how many whole records are in it.
+    fn run(mut self, meter: &mut Meter<'_>) -> u64 {
+        let file = self.file;
+        if let Some((what, weight)) = check_head(file) {
+            let meaning = match weight {
+                Weight::Mended => {
+                    "left by an allocation that was interrupted; the next start uses or removes it"
+                }
+                Weight::Damage => "the database does not open",
+            };
+            self.findings.add(Finding::of_file(self.shown(), what, meaning, weight));
+        }
+        if matches!(file.head, Head::Foreign | Head::Newer(_)) {
+            meter.add(file.len);
+            return 0;
+        }
+        let mut done = HEADER.min(file.bytes().len());
+        meter.add(done as u64);
+        let walked: std::result::Result<(), Infallible> = walk(file.bytes(), HEADER, |piece| {
+            let end = self.take(piece);
+            meter.add((end - done) as u64);
+            done = end;
+            Ok(())
+        });
+        let Ok(()) = walked;
+        meter.add(file.len.min(MAX_FILE) - done as u64);
+        self.judge_gap(true);
+        if self.behind > 0 {
+            let what = format!("{} whole records behind the torn end of the log", self.behind);
+            let meaning =
+                "they were never reported durable: the next start drops them, `lcnode repair` saves them";
+            let one = Finding::of_file(self.shown(), what, meaning, Weight::Mended);
+            self.findings.add(Finding { offset: self.first_behind as u64, ..one });
+        }
+        self.records
     }
-    if matches!(file.head, Head::Foreign | Head::Newer(_)) {
-        meter.add(file.len);
-        return 0;
+
+    fn shown(&self) -> String {
+        self.survey.shown(&self.file.name)
     }
-    let mut met = Met::default();
-    let mut done = HEADER.min(file.bytes().len());
-    meter.add(done as u64);
-    let walked: std::result::Result<(), Infallible> = walk(file.bytes(), HEADER, |piece| {
-        let end = met.take(piece, file.number, opening, manifest);
-        meter.add((end - done) as u64);
-        done = end;
-        Ok(())
-    });
-    let Ok(()) = walked;
-    meter.add(file.len.min(MAX_FILE) - done as u64);
-    let records = met.records;
-    let is_last = survey.files.iter().all(|other| other.number <= file.number || is_spare(other));
-    for (gap, before) in met.gaps {
-        let place = Position { segment: file.number, offset: gap.offset as u64 };
-        let is_tail = match opening {
-            Opening::Ends(..) => opening.is_behind(place),
-            Opening::Refused { .. } => is_last && before == records && met.sealed.is_none(),
+
+    /// Takes a piece in; returns where it ends.
+    fn take(&mut self, piece: Piece<'_>) -> usize {
+        let (offset, record) = match piece {
+            Piece::Gap(gap) => {
+                let end = gap.offset + gap.len;
+                self.gap = Some(gap);
+                return end;
+            }
+            Piece::Record(offset, record) => (offset, record),
         };
-        let is_past_seal = met.sealed.is_some_and(|sealed| gap.offset >= sealed);
+        self.judge_gap(false);
+        let place = Position { segment: self.file.number, offset: offset as u64 };
+        self.records += 1;
+        if self.opening.is_behind(place) && self.sealed.is_none() {
+            self.first_behind = if self.behind == 0 { offset } else { self.first_behind };
+            self.behind += 1;
+        } else if record.kind == Kind::Manifest
+            && place >= self.manifest.0
+            && let Some(list) = Manifest::decode(record.value)
+        {
+            *self.manifest = (place, list);
+        } else if record.kind == Kind::Seal && self.sealed.is_none() {
+            self.sealed = Some(offset + record.len);
+        }
+        offset + record.len
+    }
+
+    /// Says what the last gap means. `is_end` where no whole record follows it.
+    fn judge_gap(&mut self, is_end: bool) {
+        let Some(gap) = self.gap.take() else { return };
+        let is_tail = match self.opening {
+            Opening::Ends(..) => {
+                let place = Position { segment: self.file.number, offset: gap.offset as u64 };
+                self.opening.is_behind(place)
+            }
+            Opening::Refused { .. } => self.is_last && is_end && self.sealed.is_none(),
+        };
+        let is_past_seal = self.sealed.is_some_and(|sealed| gap.offset >= sealed);
         let (meaning, weight) = match (is_past_seal, is_tail) {
             (true, _) => ("it is behind the seal, where nothing counts: it is cut off", Weight::Mended),
             (_, true) => (TORN, Weight::Mended),
             _ => (LOST, Weight::Damage),
         };
-        findings.add(Finding::of_gap(shown(), gap, meaning, weight));
-    }
-    if met.behind > 0 {
-        let what = format!("{} whole records behind the torn end of the log", met.behind);
-        let meaning =
-            "they were never reported durable: the next start drops them, `lcnode repair` saves them";
-        let one = Finding::of_file(shown(), what, meaning, Weight::Mended);
-        findings.add(Finding { offset: met.first_behind as u64, ..one });
-    }
-    records
-}
-
-impl Met {
-    /// Takes a piece in; returns where it ends.
-    fn take(
-        &mut self,
-        piece: Piece<'_>,
-        number: u64,
-        opening: &Opening,
-        manifest: &mut (Position, Manifest),
-    ) -> usize {
-        let (offset, record) = match piece {
-            Piece::Gap(gap) => {
-                let end = gap.offset + gap.len;
-                // Kept one by one as findings are; what is over only counts as one more.
-                if self.gaps.len() <= Findings::MOST {
-                    self.gaps.push((gap, self.records));
-                }
-                return end;
-            }
-            Piece::Record(offset, record) => (offset, record),
-        };
-        let place = Position { segment: number, offset: offset as u64 };
-        self.records += 1;
-        if opening.is_behind(place) && self.sealed.is_none() {
-            self.first_behind = if self.behind == 0 { offset } else { self.first_behind };
-            self.behind += 1;
-        } else if record.kind == Kind::Manifest
-            && place >= manifest.0
-            && let Some(list) = Manifest::decode(record.value)
-        {
-            *manifest = (place, list);
-        } else if record.kind == Kind::Seal && self.sealed.is_none() {
-            self.sealed = Some(offset + record.len);
-        }
-        offset + record.len
+        self.findings.add(Finding::of_gap(self.shown(), gap, meaning, weight));
     }
 }
 

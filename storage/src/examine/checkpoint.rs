@@ -10,7 +10,7 @@ use crate::hash::KeyHasher;
 use crate::index::audit::Shape;
 use crate::index::checkpoint::{self, HEADER, State};
 use crate::index::{Entry, Table};
-use crate::log::address::Position;
+use crate::log::address::{Address, Position};
 use crate::log::manifest::Manifest;
 use crate::log::record::{At, Kind, Record};
 use crate::log::recovery::Known;
@@ -145,10 +145,14 @@ pub(super) fn check(
     false
 }
 
-/// Segments that the checkpoint lists and that are not there any more.
-fn removed(survey: &Survey, state: &State) -> Vec<u64> {
+/// Segments that the checkpoint lists and that are not there any more, rising.
+fn removed(survey: &Survey, state: &State) -> Vec<usize> {
     let is_there = |number| survey.files.binary_search_by_key(&number, |file| file.number).is_ok();
-    state.segments.iter().map(|state| state.number).filter(|&number| !is_there(number)).collect()
+    let listed = state.segments.iter().map(|state| state.number);
+    let gone = listed.filter(|&number| !is_there(number));
+    let mut bits: Vec<usize> = gone.map(|number| Address::new(number, 0).segments_after(0)).collect();
+    bits.sort_unstable();
+    bits
 }
 
 /// Bytes of records behind a position.
@@ -168,8 +172,9 @@ struct Walk<'a> {
     wrong: u64,
     /// The first that is wrong: offset of its bucket in the file, and where it points.
     first: Option<(u64, String)>,
-    /// Segments of the list that compaction has removed since: a start forgets their entries.
-    removed: Vec<u64>,
+    /// Segments of the list that compaction has removed since, by the bits of their numbers that an address
+    /// has: a start forgets their entries.
+    removed: Vec<usize>,
     forgotten: u64,
     /// Entries that are no tombstones.
     records: u64,
@@ -181,9 +186,9 @@ impl Walk<'_> {
     fn take(&mut self, index: u64, level: u32, entry: Entry) {
         let address = entry.address();
         let Some(segment) = self.segments.at(address) else {
-            match self.removed.iter().any(|&number| address.segments_after(number) == 0) {
-                true => self.forgotten += 1,
-                false => self.is_wrong(index, "it is in a segment that there is not".to_owned()),
+            match self.removed.binary_search(&address.segments_after(0)) {
+                Ok(_) => self.forgotten += 1,
+                Err(_) => self.is_wrong(index, "it is in a segment that there is not".to_owned()),
             }
             return;
         };

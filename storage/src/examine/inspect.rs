@@ -1,5 +1,6 @@
 //! An overview of a database, without reading all of it where its checkpoint allows.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -11,8 +12,8 @@ use crate::hash::KeyHasher;
 use crate::index::checkpoint;
 use crate::log::address::Position;
 use crate::log::record::{self, Kind};
-use crate::log::recovery::{self, Known, Opened};
-use crate::log::segment::{HEADER, Segment, Segments};
+use crate::log::recovery::{self, Known};
+use crate::log::segment::{HEADER, Segment};
 use crate::medium::Medium;
 use crate::meta;
 use crate::store::replay::Replay;
@@ -167,7 +168,10 @@ pub fn inspect(path: &Path, progress: &mut dyn FnMut(Progress)) -> Result<Inspec
     })?;
     let shape = replay.table.audit(|_, _, _| ()).map_err(|why| damaged(&survey, checkpoint::NAME, why))?;
     view.end = opened.segments.iter().next_back().map(|last| last.end()).unwrap_or_default();
-    view.segments = survey.files.iter().map(|file| segment_view(file, &opened, view.end)).collect();
+    let segments: BTreeMap<u64, &Arc<Segment>> =
+        opened.segments.iter().map(|segment| (segment.number(), segment)).collect();
+    let view_of = |file: &LogFile| segment_view(file, segments.get(&file.number).copied(), view.end);
+    view.segments = survey.files.iter().map(view_of).collect();
     view.replayed = bytes_behind(&opened.segments, position);
     view.torn = torn(&survey.files, view.end);
     view.records = u64::try_from(replay.records).unwrap_or(0);
@@ -180,8 +184,7 @@ fn damaged(survey: &Survey, name: &str, why: &'static str) -> Error {
     Error::Damaged { path: survey.shown(name), offset: 0, why }
 }
 
-fn segment_view(file: &LogFile, opened: &Opened, end: Position) -> SegmentView {
-    let segment = find(&opened.segments, file.number);
+fn segment_view(file: &LogFile, segment: Option<&Arc<Segment>>, end: Position) -> SegmentView {
     let written = segment.map_or(0, |segment| segment.written());
     let live = segment.map_or(0, |segment| segment.live());
     let (first, last) = stamps(
@@ -205,10 +208,6 @@ fn segment_view(file: &LogFile, opened: &Opened, end: Position) -> SegmentView {
             _ => SegmentState::Leftover,
         },
     }
-}
-
-fn find(segments: &Segments, number: u64) -> Option<&Arc<Segment>> {
-    segments.iter().find(|segment| segment.number() == number)
 }
 
 /// The times of the first and the last record, without the others where there is a seal.

@@ -87,7 +87,7 @@ pub(crate) struct Findings {
 
 impl Findings {
     /// Findings listed for one file; what is over is summed up in one.
-    pub(crate) const MOST: usize = 1000;
+    const MOST: usize = 1000;
 
     pub(crate) fn add(&mut self, finding: Finding) {
         let last = self.dropped.as_ref().or(self.list.last());
