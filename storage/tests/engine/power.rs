@@ -4,6 +4,7 @@
 
 use std::path::PathBuf;
 
+use lcnode_storage::examine::Verdict;
 use lcnode_storage::{Options, Store, SyncMode};
 
 use crate::faulty::Faulty;
@@ -114,6 +115,9 @@ fn survive(test: &str, sync: SyncMode, mut random: Random) {
                     // A checkpoint is only a shortcut.
                     _ = std::fs::remove_file(image.join("index/checkpoint"));
                 }
+                // What a loss of power leaves is never taken for damage.
+                let report = lcnode_storage::examine::check(&image, &mut |_| ()).unwrap();
+                assert!(report.verdict() != Verdict::Damaged, "{scene}: {report:#?}");
                 let opened = Store::on(after.clone(), options(generation + 1), None);
                 let opened = opened.unwrap_or_else(|error| panic!("{scene}: {error}"));
                 history.check(&opened, &scene);
