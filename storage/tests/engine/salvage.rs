@@ -117,3 +117,27 @@ fn a_repaired_record_keeps_its_stamp() {
     big.push(1);
     assert_eq!(store.get(b"big", |found| found == &big[..300_000]).unwrap(), Some(true));
 }
+
+/// A vanish is of all before it in the log, whatever the files are called.
+#[test]
+fn what_vanished_before_its_file_was_renamed_stays_so() {
+    let folder = scene::quick_folder();
+    let (live, path) = (folder.path().join("live.tch"), folder.path().join("scene.tch"));
+    let store = Store::open(small_segments(&live, SEGMENT)).unwrap();
+    for number in 0..1_500 {
+        store.put(format!("k{number}").as_bytes(), &[1; 100]).unwrap();
+    }
+    scene::crash(&live, &path);
+    let last = store.end().segment;
+    store.vanish().unwrap();
+    store.put(b"new", b"value").unwrap();
+    // Before compaction took the old ones away.
+    let (first, with_vanish) = (scene::segment(&path, 1), scene::segment(&path, last));
+    fs::rename(&first, &with_vanish).unwrap();
+    fs::copy(scene::segment(&live, last), &first).unwrap();
+    let new = folder.path().join("new.tch");
+    let repaired = repair(&path, &new, &mut |_| ()).unwrap();
+    assert!(repaired.found > 1_500, "the old records are there");
+    let store = Store::open(small_segments(&new, SEGMENT)).unwrap();
+    assert_eq!(scene::keys(&store), [b"new".to_vec()]);
+}
