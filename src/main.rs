@@ -1,7 +1,7 @@
 //! `lcnode`: a storage node that speaks the Tokyo Tyrant protocol.
 //!
 //! From here: `config` says what was typed, `process` detaches and writes the pid file, `server` owns
-//! sockets and threads, `dispatch` carries requests out on the store.
+//! sockets and threads, `dispatch` carries requests out on the store. `tools` does what needs no node.
 
 mod config;
 mod dispatch;
@@ -27,7 +27,7 @@ use process::{limits, pid_file::PidFile};
 use server::{Listener, Settings};
 
 fn main() -> ExitCode {
-    if let Some(code) = tools::run_if_asked(std::env::args_os()) {
+    if let Some(code) = tools::run(std::env::args_os()) {
         return code;
     }
     let config = match Config::from_args(std::env::args_os()) {

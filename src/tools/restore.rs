@@ -1,32 +1,29 @@
 //! `lcnode restore`: a database out of a backup, rolled forward to a time.
 
-use std::ffi::OsString;
 use std::io::Write;
 use std::path::PathBuf;
-use std::process::ExitCode;
 
-use clap::Parser;
+use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 use lcnode_storage::{Phase, Restore, Restored, restore};
 
-/// Make a database out of a backup.
+use super::{Outcome, ToolError};
+
+/// Make a database out of a backup, as of a time
 ///
 /// BACKUP is a directory that the copy command made, and stays as it is. Files that are never written again
 /// are linked where the file system allows, the others copied; every record is checked on the way.
-#[derive(Debug, Parser)]
+#[derive(Debug, Args)]
 #[command(
-    name = "lcnode restore",
-    bin_name = "lcnode restore",
-    max_term_width = 100,
-    after_help = "With --log the changes that came after the backup are restored too, as far back as compaction\n\
-                  has left them. TIME is as 2026-11-22T10:00:00Z, with any offset and fraction, or in\n\
-                  microseconds since 1970. Interrupted or failed, nothing is left but TARGET.unfinished,\n\
+    after_help = "With --log the changes that came after the backup are restored too, as far back as compaction \
+                  has left them. TIME is as 2026-11-22T10:00:00Z, with any offset and fraction, or in \
+                  microseconds since 1970. Interrupted or failed, nothing is left but TARGET.unfinished, \
                   which the next try removes.\n\n\
-                  Exit codes: 0 done; 1 wrong words, or something cannot be used, read or written;\n\
+                  Exit codes: 0 done, 1 wrong words, or something cannot be used, read or written, \
                   2 the backup or the log is damaged."
 )]
-struct Args {
+pub(super) struct Words {
     /// Directory of the backup
     #[arg(value_name = "BACKUP")]
     backup: PathBuf,
@@ -42,18 +39,10 @@ struct Args {
     until: Option<u64>,
 }
 
-/// Runs the tool with the words behind its name.
-pub(super) fn run(words: impl Iterator<Item = OsString>) -> ExitCode {
-    let args = match Args::try_parse_from([OsString::from("lcnode restore")].into_iter().chain(words)) {
-        Ok(args) => args,
-        Err(error) => {
-            // Whether it is read is up to who called.
-            let _ = error.print();
-            return ExitCode::from(u8::from(error.use_stderr()));
-        }
-    };
-    let Args { backup, target, log, until } = args;
-    let what = Restore { backup, target, log, until };
+/// Runs the tool.
+pub(super) fn run(words: &Words) -> Result<Outcome, ToolError> {
+    let Words { backup, target, log, until } = words;
+    let what = Restore { backup: backup.clone(), target: target.clone(), log: log.clone(), until: *until };
     let bar = bar();
     let mut phase = None;
     let restored = restore(&what, &mut |now, done, total| {
@@ -67,13 +56,8 @@ pub(super) fn run(words: impl Iterator<Item = OsString>) -> ExitCode {
         bar.set_position(done.min(total));
     });
     bar.finish_and_clear();
-    match restored {
-        Ok(restored) => {
-            let printed = write!(std::io::stdout(), "{}", summary(&what, &restored));
-            ExitCode::from(u8::from(printed.is_err()))
-        }
-        Err(error) => super::failure(&error),
-    }
+    std::io::stdout().write_all(summary(&what, &restored?).as_bytes())?;
+    Ok(Outcome::Sound)
 }
 
 /// On standard error, and only where that is a terminal.
@@ -127,14 +111,7 @@ fn time(text: &str) -> Result<u64, String> {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
-
-    #[test]
-    fn clap_finds_no_fault() {
-        Args::command().debug_assert();
-    }
 
     #[test]
     fn times() {

@@ -18,6 +18,7 @@
 mod backup;
 mod durability;
 mod error;
+pub mod examine;
 mod hash;
 mod index;
 mod lock;

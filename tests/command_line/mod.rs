@@ -7,6 +7,7 @@ mod pid_file;
 mod refused;
 mod restore;
 mod sockets;
+mod tools;
 
 use std::process::Output;
 

@@ -1,5 +1,6 @@
 //! The index: a table in memory that points into the log, and its checkpoints.
 
+pub mod audit;
 pub mod bucket;
 mod buckets;
 pub mod checkpoint;

@@ -20,7 +20,7 @@ impl Manifest {
         let mut runs: Vec<(u64, u64)> = Vec::new();
         for number in numbers {
             match runs.last_mut() {
-                Some((_, last)) if *last + 1 == number => *last = number,
+                Some((_, last)) if last.checked_add(1) == Some(number) => *last = number,
                 _ => runs.push((number, number)),
             }
         }
@@ -49,14 +49,40 @@ impl Manifest {
 
     /// The first number up to `end` that should be `present` (which rises), and is not.
     pub fn missing(&self, present: impl Iterator<Item = u64>, end: u64) -> Option<u64> {
-        let newest = self.runs.last().map_or(0, |&(_, last)| last);
-        let tail = (newest < end).then_some((newest + 1, end));
+        let newest = self.newest();
+        let tail = (newest < end).then(|| (newest + 1, end));
         let mut expected = self.runs.iter().copied().chain(tail).flat_map(|(first, last)| first..=last);
         let mut present = present.peekable();
         expected.find(|&number| {
             while present.next_if(|&other| other < number).is_some() {}
             present.next_if_eq(&number).is_none()
         })
+    }
+
+    /// The largest number that it names; 0 where it names none.
+    pub fn newest(&self) -> u64 {
+        self.runs.last().map_or(0, |&(_, last)| last)
+    }
+
+    /// All numbers up to `end` that should be `present` (which rises), and are not, as runs. Numbers
+    /// that are present are below `u64::MAX`.
+    pub fn all_missing(&self, present: &[u64], end: u64) -> Vec<(u64, u64)> {
+        let newest = self.newest();
+        let tail = (newest < end).then(|| (newest + 1, end));
+        let mut missing = Vec::new();
+        for (mut first, last) in self.runs.iter().copied().chain(tail) {
+            let within = present.partition_point(|&number| number < first);
+            for &number in present[within..].iter().take_while(|&&number| number <= last) {
+                if first < number {
+                    missing.push((first, number - 1));
+                }
+                first = number + 1;
+            }
+            if first <= last {
+                missing.push((first, last));
+            }
+        }
+        missing
     }
 }
 
@@ -92,5 +118,11 @@ mod tests {
         assert_eq!(some.missing([2, 3, 7].into_iter(), 7), Some(6));
         assert_eq!(some.missing([2, 3, 6, 8].into_iter(), 8), Some(7));
         assert_eq!(some.missing([2, 3].into_iter(), 3), Some(6));
+        // A number that no segment can have is missing, and no more.
+        let absurd = Manifest::of([1, u64::MAX].into_iter());
+        assert_eq!(absurd.missing([1].into_iter(), 1), Some(u64::MAX));
+        assert_eq!(some.all_missing(&[3, 9], 11), [(2, 2), (6, 6), (7, 8), (10, 11)]);
+        assert_eq!(some.all_missing(&[1, 2, 3, 5, 6, 7], 7), []);
+        assert_eq!(absurd.all_missing(&[1], 1), [(u64::MAX, u64::MAX)]);
     }
 }

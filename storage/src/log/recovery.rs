@@ -249,7 +249,7 @@ fn scan(log: &mut Opened, segment: &Arc<Segment>, start: usize, apply: &mut impl
 }
 
 /// Bytes up to the last that is not zero.
-fn used(bytes: &[u8]) -> usize {
+pub fn used(bytes: &[u8]) -> usize {
     const ZEROS: [u8; 4096] = [0; 4096];
     // A page at a time, as most of them are zeros: comparing is ten times faster than looking at each.
     let pages = bytes.rchunks(4096).take_while(|page| **page == ZEROS[..page.len()]).map(<[u8]>::len);

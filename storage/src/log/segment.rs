@@ -247,6 +247,14 @@ pub fn check_header(bytes: &[u8], id: DatabaseId, number: u64) -> Header {
     Header::Ours(field(40))
 }
 
+/// Whose segment a header says it is, and which, where the header itself is whole.
+pub fn claim(bytes: &[u8]) -> Option<(DatabaseId, u64)> {
+    let head = bytes.get(..HEADER)?;
+    let id = DatabaseId(std::array::from_fn(|i| head[16 + i]));
+    let number = u64::from_le_bytes(std::array::from_fn(|i| head[32 + i]));
+    matches!(check_header(bytes, id, number), Header::Ours(_)).then_some((id, number))
+}
+
 /// The segments of a log, found by number or address.
 #[derive(Debug, Clone, Default)]
 pub struct Segments {
@@ -333,6 +341,7 @@ mod tests {
         let good = header(id, 9, 1 << 20);
         assert_eq!(check_header(&good, id, 9), Header::Ours(1 << 20));
         assert_eq!(check_header(&[0; 100], id, 9), Header::Blank);
+        assert_eq!((claim(&good), claim(&[0; 100])), (Some((id, 9)), None));
         assert!(matches!(check_header(&good, id, 8), Header::Bad(_)));
         assert!(matches!(check_header(&good, DatabaseId([4; 16]), 9), Header::Bad(_)));
         assert!(matches!(check_header(&good[..63], id, 9), Header::Bad(_)));
@@ -340,6 +349,7 @@ mod tests {
             let mut bad = good;
             bad[byte] ^= 0x40;
             assert!(!matches!(check_header(&bad, id, 9), Header::Ours(_)), "byte {byte}");
+            assert_eq!(claim(&bad), None, "byte {byte}");
         }
     }
 

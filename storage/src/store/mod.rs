@@ -9,7 +9,7 @@ mod compaction;
 mod evict;
 mod open;
 mod read;
-mod replay;
+pub(crate) mod replay;
 mod scan;
 mod snapshot;
 mod stripe;

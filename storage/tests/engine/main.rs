@@ -9,6 +9,8 @@ mod damage;
 #[cfg(test)]
 mod each_call;
 #[cfg(test)]
+mod examine;
+#[cfg(test)]
 mod faults;
 #[cfg(test)]
 mod faulty;
@@ -27,6 +29,8 @@ mod memory;
 #[cfg(test)]
 mod model;
 #[cfg(test)]
+mod mutations;
+#[cfg(test)]
 mod opening;
 #[cfg(test)]
 mod power;
@@ -38,6 +42,8 @@ mod recovery;
 mod restore;
 #[cfg(test)]
 mod restore_refused;
+#[cfg(test)]
+mod salvage;
 #[cfg(test)]
 mod scene;
 #[cfg(test)]
