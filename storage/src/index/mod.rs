@@ -3,6 +3,7 @@
 pub mod bucket;
 mod buckets;
 pub mod checkpoint;
+pub mod checkpointing;
 mod growth;
 pub mod table;
 #[cfg(test)]

@@ -1,11 +1,8 @@
 //! Closing: threads end, the log is made durable, the table is written out.
 
-use std::sync::atomic::Ordering;
-
 use tracing::{error, info};
 
 use crate::error::Result;
-use crate::index::checkpoint::{self, SegmentState, State};
 use crate::store::{Shared, Store};
 
 impl Store {
@@ -44,32 +41,8 @@ impl Shared {
             return Ok(());
         }
         self.durability.sync(self.end())?;
-        self.checkpoint()?;
+        self.checkpoint_at_close()?;
         info!("database closed");
         Ok(())
-    }
-
-    /// Writes the table out. What is in it must be durable already.
-    fn checkpoint(&self) -> Result<()> {
-        let view = self.view.load_full();
-        let (position, last_ts) = {
-            let tail = self.tail.lock();
-            (tail.end(), tail.last_ts)
-        };
-        let segments = view.segments.iter().map(|segment| SegmentState {
-            number: segment.number(),
-            written: segment.written(),
-            live: segment.live(),
-            tombstones: segment.tombstones(),
-        });
-        let state = State {
-            position,
-            records: self.records.load(Ordering::Relaxed).max(0) as u64,
-            last_ts,
-            segments: segments.collect(),
-        };
-        checkpoint::write(&*self.kit.medium, self.kit.id, &view.table, &state, |stripe| {
-            self.lock_stripe(stripe)
-        })
     }
 }

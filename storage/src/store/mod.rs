@@ -4,10 +4,12 @@
 //! a later one.
 
 mod change;
+mod checkpointing;
 mod close;
 mod compaction;
 mod evict;
 mod open;
+mod pace;
 mod read;
 mod replay;
 mod scan;
@@ -16,7 +18,7 @@ mod vanish;
 mod worker;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::thread::JoinHandle;
 
@@ -36,6 +38,7 @@ use crate::log::address::Position;
 use crate::log::segment::Segments;
 use crate::log::writer::{Active, Host, Kit, Tail};
 use crate::options::Options;
+use checkpointing::{Newest, Pins};
 use evict::Bounds;
 use worker::Signals;
 
@@ -71,8 +74,11 @@ pub(crate) struct Shared {
     pub(crate) records: AtomicI64,
     pub(crate) signals: Signals,
     pub(crate) bounds: Bounds,
-    /// Held while segments are rewritten, removed or copied.
-    compacting: Mutex<()>,
+    /// Held while segments are rewritten, removed or copied, or a checkpoint is written.
+    compacting: Mutex<Pins>,
+    /// Callers that wait for `compacting`: whoever holds it should not dawdle.
+    hurried: AtomicUsize,
+    newest: Newest,
 }
 
 /// Figures of a store.
@@ -97,6 +103,22 @@ impl Shared {
     #[inline]
     pub(crate) fn lock_stripe(&self, stripe: usize) -> MutexGuard<'_, ()> {
         self.stripes[stripe & (STRIPES - 1)].lock()
+    }
+
+    /// Waits until no segment is rewritten, removed or copied, and no checkpoint written.
+    fn lock_compacting(&self) -> MutexGuard<'_, Pins> {
+        if let Some(pins) = self.compacting.try_lock() {
+            return pins;
+        }
+        self.hurried.fetch_add(1, Ordering::Relaxed);
+        let pins = self.compacting.lock();
+        self.hurried.fetch_sub(1, Ordering::Relaxed);
+        pins
+    }
+
+    /// Whether whoever holds `compacting` should not dawdle.
+    fn is_hurried(&self) -> bool {
+        self.hurried.load(Ordering::Relaxed) > 0 || self.signals.is_stopping()
     }
 
     /// Where the log ends.

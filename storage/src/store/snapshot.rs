@@ -54,7 +54,7 @@ impl Shared {
             DirBuilder::new().mode(0o755).create(path).map_err(failed())?;
         }
         // Segments are neither removed nor rewritten meanwhile.
-        let _compacting = self.compacting.lock();
+        let _compacting = self.lock_compacting();
         let position = self.end();
         self.durability.sync(position)?;
         let view = self.view.load_full();
