@@ -275,7 +275,9 @@ fn check_complete(kit: &Kit, known: &Known, log: &Opened, end: Option<&End>, res
         // The last segment is sealed, so there was another one.
         return Err(missing(newest + 1));
     };
-    if (Position { segment: end.number, offset: end.offset as u64 }) < known.counted {
+    // Where nothing but the header is lost, no record is.
+    let last = Position { segment: end.number, offset: end.offset.max(HEADER) as u64 };
+    if last < known.counted {
         let why = end.torn.unwrap_or("the log ends here, but the checkpoint knows more of it");
         let path = kit.medium.describe(&end.file);
         return Err(Error::Damaged { path, offset: end.offset as u64, why });
