@@ -110,9 +110,24 @@ pub fn open(kit: &Kit, known: &Known, sink: &dyn Sink) -> Result<Opened> {
         take_known(kit, known, file, &mut log)?;
     }
     let mut end = None;
+    // The table may point at any of these already.
+    let mut in_order = Vec::new();
+    while let (None, Some(file)) = (&end, rest.next_if(|file| file.number <= known.counted.segment)) {
+        match begin(kit, known, file, &mut log)? {
+            Ok(unread) => in_order.push(unread),
+            Err(blank) => end = Some(blank),
+        }
+    }
+    for unread in in_order {
+        let scanned = scan(&log.segments, &unread.segment, unread.start, sink, &progress)?;
+        if let Some(found) = conclude(kit, &unread, scanned, &mut log)? {
+            end = Some(found);
+            break;
+        }
+    }
     while end.is_none() {
         let mut whole = Vec::new();
-        while let Some(file) = rest.next_if(|file| file.is_cut() && file.number > known.counted.segment) {
+        while let Some(file) = rest.next_if(Found::is_cut) {
             whole.extend(begin(kit, known, file, &mut log)?.ok());
         }
         read_whole(kit, &whole, &mut log, sink, &progress)?;
@@ -122,7 +137,7 @@ pub fn open(kit: &Kit, known: &Known, sink: &dyn Sink) -> Result<Opened> {
                 let scanned = scan(&log.segments, &unread.segment, unread.start, sink, &progress)?;
                 conclude(kit, &unread, scanned, &mut log)?
             }
-            Err(end) => Some(end),
+            Err(blank) => Some(blank),
         };
     }
     log.replayed = progress.bytes();

@@ -35,7 +35,7 @@ use crate::hash::KeyHasher;
 use crate::index::{STRIPES, Table};
 use crate::lock::DatabaseLock;
 use crate::log::address::Position;
-use crate::log::segment::Segments;
+use crate::log::segment::{Segment, Segments};
 use crate::log::writer::{Active, Host, Kit, Tail};
 use crate::options::Options;
 use checkpointing::{Newest, Pins};
@@ -96,6 +96,19 @@ pub struct Figures {
     pub table_bytes: u64,
     /// Entries of the table: records and tombstones.
     pub entries: u64,
+}
+
+/// Figures of a segment of the log, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SegmentFigures {
+    /// Its number.
+    pub number: u64,
+    /// What was written to it, header and seal included.
+    pub written: u64,
+    /// Its records that the table points at, tombstones included.
+    pub live: u64,
+    /// Those of them that are tombstones.
+    pub tombstones: u64,
 }
 
 impl Shared {
@@ -179,6 +192,18 @@ impl Store {
             figures.live_bytes += segment.live();
         }
         figures
+    }
+
+    /// Figures of each segment as they are now, oldest first.
+    pub fn segments(&self) -> Vec<SegmentFigures> {
+        let view = self.shared.view.load();
+        let figures = |segment: &Arc<Segment>| SegmentFigures {
+            number: segment.number(),
+            written: segment.written(),
+            live: segment.live(),
+            tombstones: segment.tombstones(),
+        };
+        view.segments.iter().map(figures).collect()
     }
 
     /// Whether the database is lost with the process.

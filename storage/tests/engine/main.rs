@@ -3,6 +3,10 @@
 //! Every random test prints its seed; `LCNODE_SEED` repeats it.
 
 #[cfg(test)]
+mod checkpoints;
+#[cfg(test)]
+mod compaction;
+#[cfg(test)]
 mod damage;
 #[cfg(test)]
 mod faults;
