@@ -282,7 +282,7 @@ fn a_table_that_grows_while_it_is_copied_is_copied_whole() {
         let table = Table::new(1).unwrap();
         let records = std::cell::RefCell::new(Records::default());
         let add = |number: u64| {
-            let kind = if number % 10 == 0 { 2 } else { 0 };
+            let kind = if number.is_multiple_of(10) { 2 } else { 0 };
             put(&table, &mut records.borrow_mut(), hash(number, kind));
             grow(&table, &records.borrow());
         };

@@ -58,6 +58,7 @@ pub fn scan(
     sink: &dyn Sink,
     progress: &Progress,
 ) -> Result<Scanned> {
+    segment.region().read_ahead();
     let mut batch = Vec::with_capacity(BATCH);
     let (mut offset, mut manifest) = (start, None);
     let mut told = start;

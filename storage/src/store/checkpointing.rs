@@ -91,7 +91,8 @@ enum GivenUp {
 impl Store {
     /// Writes a checkpoint now, so that a start after a crash has little to read; blocks. Readers and
     /// writers go on. Says whether it did: not for a database in memory, on a full disk, or where all
-    /// records were deleted meanwhile.
+    /// records were deleted meanwhile. Fails where the file cannot be written or the log not be made
+    /// durable; the older checkpoint is used then.
     pub fn checkpoint(&self) -> Result<bool> {
         self.shared.check_writable()?;
         let mut pins = self.shared.lock_compacting();
@@ -230,8 +231,9 @@ impl Shared {
     /// Sees to it that no checkpoint needs segment `number`: by writing another one, else by removing
     /// the one that is there.
     pub(crate) fn unpin(&self, pins: &mut Pins, number: u64) -> Result<()> {
-        let written = self.checkpoint_unnoticed(pins);
-        if let Err(error) = &written {
+        if let Err(error) = self.checkpoint_unnoticed(pins) {
+            // After a failed sync nothing is removed any more.
+            self.durability.check()?;
             warn!(%error, "no checkpoint was written");
         }
         if pins.hold(number) && !self.signals.is_stopping() {

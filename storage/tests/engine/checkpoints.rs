@@ -1,5 +1,7 @@
 //! Checkpoints while the store is in use, and the starts after them: a start from a checkpoint, and one
 //! that reads the whole log on all cores, must come to the same, to the last live byte.
+//!
+//! `LCNODE_IMAGES` sets how many moments are looked at (40).
 
 use std::fs;
 use std::path::Path;
