@@ -1,4 +1,5 @@
-//! Loads many small records, closes, reopens, is killed and recovers, and tells what each step costs.
+//! Loads many small records, closes, reopens, is killed and recovers, reads the whole log, replays half of
+//! it, and tells what each step costs.
 //!
 //! ```text
 //! cargo run --release --example ten_million -p lcnode-storage [RECORDS [DIRECTORY]]
@@ -47,6 +48,15 @@ fn memory(name: &str) -> Outcome<u64> {
     let status = fs::read_to_string("/proc/self/status")?;
     let line = status.lines().find(|line| line.starts_with(name)).unwrap_or_default();
     Ok(line.split_whitespace().nth(1).unwrap_or("0").parse()?)
+}
+
+/// Seconds of processor that this process has used, from /proc.
+fn cpu_seconds() -> Outcome<f64> {
+    let stat = fs::read_to_string("/proc/self/stat")?;
+    let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
+    // Fields 14 and 15 of the line, in hundredths of a second; the first after the name is field 3.
+    let ticks: u64 = fields.skip(11).take(2).map(|field| field.parse().unwrap_or(0)).sum();
+    Ok(ticks as f64 / 100.0)
 }
 
 fn per_second(records: u64, started: Instant) -> String {
@@ -101,7 +111,8 @@ fn on_disk(path: &Path) -> Outcome<u64> {
 fn step(what: &str, path: &Path, records: u64) -> Outcome {
     let started = Instant::now();
     let store = Store::open(Options::new(Place::Directory(path.to_owned())))?;
-    say(&format!("  open: {:.1} ms", started.elapsed().as_secs_f64() * 1e3))?;
+    let cpu = cpu_seconds()?;
+    say(&format!("  open: {:.1} ms, {cpu:.2} s of all cores", started.elapsed().as_secs_f64() * 1e3))?;
     match what {
         "load" => load(&store, records)?,
         "hold" => {
@@ -112,6 +123,21 @@ fn step(what: &str, path: &Path, records: u64) -> Outcome {
             }
         }
         "open" => {}
+        "half" => {
+            // As many changes as there are records, the first half before a checkpoint, all on old keys.
+            for number in 0..records {
+                if number == records / 2 {
+                    let started = Instant::now();
+                    store.checkpoint()?;
+                    say(&format!("  checkpoint: {:.1} ms", started.elapsed().as_secs_f64() * 1e3))?;
+                }
+                store.put(&key(number * 7_368_787 % records), &value(number))?;
+            }
+            say("ready")?;
+            loop {
+                std::thread::park();
+            }
+        }
         _ => {
             // A number that shares no factor with a round count of records.
             read(&store, records, 7_368_787)?;
@@ -145,7 +171,7 @@ fn run(what: &str, path: &Path, records: u64) -> Outcome {
         }
     }
     let status = child.wait()?;
-    if !status.success() && what != "hold" {
+    if !status.success() && !matches!(what, "hold" | "half") {
         return Err(format!("step {what} ended with {status}").into());
     }
     Ok(())
@@ -170,6 +196,11 @@ fn main() -> Outcome {
     say(&format!("  on disk {:.1} bytes a record, {} MiB", disk as f64 / records as f64, disk >> 20))?;
     say("clean reopen")?;
     run("open", &path, records)?;
+    for round in 1..=3 {
+        fs::remove_file(path.join("index/checkpoint"))?;
+        say(&format!("the table is built from the log, round {round}"))?;
+        run("open", &path, records)?;
+    }
     say("clean reopen and read")?;
     run("read", &path, records)?;
     fs::remove_dir_all(&path)?;
@@ -177,6 +208,10 @@ fn main() -> Outcome {
     run("hold", &path, records)?;
     say("recovery from the whole log")?;
     run("read", &path, records)?;
+    say("all are overwritten, with a checkpoint in the middle, then SIGKILL")?;
+    run("half", &path, records)?;
+    say("replay from the checkpoint on")?;
+    run("open", &path, records)?;
     fs::remove_dir_all(&path)?;
     Ok(())
 }

@@ -33,7 +33,7 @@ pub use durability::SyncMode;
 pub use error::{Error, Result};
 pub use log::address::Position;
 pub use options::{DEFAULT_SEGMENT, Options, Place};
-pub use store::{Change, Cursor, Figures, Inline, KeyIterator, Snapshot, Store};
+pub use store::{Change, Cursor, Figures, Inline, KeyIterator, SegmentFigures, Snapshot, Store};
 
 /// Bounds of the format; see `FORMAT.md`.
 pub mod limits {

@@ -9,14 +9,16 @@ use parking_lot::Condvar;
 
 use crate::error::{Error, Result};
 use crate::examine::checkpoint::{self as examined, Loaded};
+use crate::examine::opening::open_log;
 use crate::examine::report::{Finding, Findings, Verdict, Weight};
 use crate::examine::survey::{Head, LogFile, MAX_FILE, Meter, Progress, Survey};
 use crate::examine::walk::{Gap, Piece, walk};
 use crate::index::checkpoint;
 use crate::log::address::Position;
 use crate::log::manifest::Manifest;
+use crate::log::reading::used;
 use crate::log::record::Kind;
-use crate::log::recovery::{self, Known};
+use crate::log::recovery::Known;
 use crate::log::segment::{self, HEADER, Segments};
 use crate::log::writer::Kit;
 use crate::medium::Medium;
@@ -152,10 +154,7 @@ impl Opening {
         let behind = survey.files.iter().filter(|file| file.number >= known.position.segment);
         meter.begin("reading the log as a start does", behind.map(|file| file.len).sum());
         let kit = kit(Arc::clone(&survey.medium) as _, id);
-        let opened = recovery::open(&kit, &known, |_, _, _, record| {
-            meter.add(record.len as u64);
-            Ok(())
-        });
+        let opened = open_log(&kit, &known, None, meter);
         meter.finish();
         match opened {
             Ok(opened) => {
@@ -299,7 +298,7 @@ impl FileCheck<'_> {
 }
 
 fn is_spare(file: &LogFile) -> bool {
-    recovery::used(file.bytes().get(HEADER..).unwrap_or_default()) == 0
+    used(file.bytes().get(HEADER..).unwrap_or_default()) == 0
 }
 
 fn check_head(file: &LogFile) -> Option<(String, Weight)> {

@@ -14,7 +14,7 @@ use crate::log::address::{Address, Position};
 use crate::log::manifest::Manifest;
 use crate::log::record::{At, Kind, Record};
 use crate::log::recovery::Known;
-use crate::log::segment::Segments;
+use crate::log::segment::{self, Segments};
 use crate::medium::Medium;
 use crate::meta::DatabaseId;
 
@@ -63,7 +63,8 @@ impl Loaded {
     pub(super) fn known(&self) -> Known {
         match self {
             Self::Whole(whole) => {
-                Known { position: whole.1.position, segments: whole.1.segments.clone(), ..Known::default() }
+                let State { position, counted, ref segments, .. } = whole.1;
+                Known { position, counted, segments: segments.clone(), ..Known::default() }
             }
             _ => Known::default(),
         }
@@ -178,7 +179,7 @@ struct Walk<'a> {
     forgotten: u64,
     /// Entries that are no tombstones.
     records: u64,
-    /// Bytes of the records of each segment of the list.
+    /// Entries that point into each segment of the list.
     live: Vec<u64>,
 }
 
@@ -199,7 +200,7 @@ impl Walk<'_> {
                 let listed =
                     self.state.segments.binary_search_by_key(&segment.number(), |state| state.number);
                 if let Some(live) = listed.ok().and_then(|listed| self.live.get_mut(listed)) {
-                    *live += record.len as u64;
+                    *live += 1;
                 }
             }
             at => {
@@ -234,12 +235,12 @@ impl Walk<'_> {
         if self.state.records != self.records {
             wrong.push(format!("it counts {} records, but has {}", self.state.records, self.records));
         }
-        // More than there are may be counted where a damaged record was overwritten, to be on the safe side.
-        for (state, &live) in
-            self.state.segments.iter().zip(&self.live).filter(|(state, live)| state.live < **live)
+        // Their bytes say less: they may be wrong where a damaged record was overwritten.
+        let listed = self.state.segments.iter().map(|state| (state.number, segment::live_count(state.live)));
+        for ((number, counted), &live) in
+            listed.zip(&self.live).filter(|((_, counted), live)| counted != *live)
         {
-            let (number, counted) = (state.number, state.live);
-            wrong.push(format!("it counts {counted} live bytes in segment {number}, but {live} are"));
+            wrong.push(format!("it counts {counted} live records in segment {number}, but {live} are"));
         }
         wrong
     }

@@ -7,12 +7,14 @@ use std::sync::Arc;
 use crate::error::{Error, Result};
 use crate::examine::check::kit;
 use crate::examine::checkpoint::{self as examined, Loaded, bytes_behind};
+use crate::examine::opening::open_log;
 use crate::examine::survey::{Head, LogFile, Meter, Progress, Survey};
 use crate::hash::KeyHasher;
 use crate::index::checkpoint;
 use crate::log::address::Position;
+use crate::log::reading::used;
 use crate::log::record::{self, Kind};
-use crate::log::recovery::{self, Known};
+use crate::log::recovery::Known;
 use crate::log::segment::{HEADER, Segment};
 use crate::medium::Medium;
 use crate::meta;
@@ -158,14 +160,17 @@ pub fn inspect(path: &Path, progress: &mut dyn FnMut(Progress)) -> Result<Inspec
             Loaded::Whole(_) => "it knows no segments".to_owned(),
         }),
     };
-    let known = Known { position, segments: replay.state.segments.clone(), read_only: true };
+    let known = Known {
+        position,
+        counted: replay.state.counted,
+        segments: replay.state.segments.clone(),
+        read_only: true,
+    };
     let mut meter = Meter::new(progress);
     let behind = survey.files.iter().filter(|file| file.number >= position.segment);
     meter.begin("reading the log", behind.map(|file| file.len).sum());
-    let opened = recovery::open(&kit, &known, |segments, segment, offset, record| {
-        meter.add(record.len as u64);
-        replay.apply(segments, segment, offset, record)
-    })?;
+    let opened = open_log(&kit, &known, Some(&replay), &mut meter)?;
+    replay.finish(&kit, &opened.segments, opened.replayed > 0)?;
     let shape = replay.table.audit(|_, _, _| ()).map_err(|why| damaged(&survey, checkpoint::NAME, why))?;
     view.end = opened.segments.iter().next_back().map(|last| last.end()).unwrap_or_default();
     let segments: BTreeMap<u64, &Arc<Segment>> =
@@ -191,7 +196,7 @@ fn segment_view(file: &LogFile, segment: Option<&Arc<Segment>>, end: Position) -
         file.bytes().get(..written as usize).unwrap_or_default(),
         segment.is_some_and(|s| s.is_sealed()),
     );
-    let is_blank = recovery::used(file.bytes().get(HEADER..).unwrap_or_default()) == 0;
+    let is_blank = used(file.bytes().get(HEADER..).unwrap_or_default()) == 0;
     SegmentView {
         number: file.number,
         file_bytes: file.len,
@@ -229,5 +234,5 @@ fn stamps(bytes: &[u8], is_sealed: bool) -> (Option<u64>, Option<u64>) {
 fn torn(files: &[LogFile], end: Position) -> u64 {
     let last = files.iter().find(|file| file.number == end.segment);
     let behind = last.and_then(|file| file.bytes().get(usize::try_from(end.offset).ok()?..));
-    behind.map_or(0, |bytes| recovery::used(bytes) as u64)
+    behind.map_or(0, |bytes| used(bytes) as u64)
 }

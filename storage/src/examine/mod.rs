@@ -8,6 +8,7 @@
 mod check;
 mod checkpoint;
 mod inspect;
+mod opening;
 mod repair;
 mod report;
 mod survey;

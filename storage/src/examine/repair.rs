@@ -21,10 +21,11 @@ use crate::hash::KeyHasher;
 use crate::index::checkpoint;
 use crate::log::address::{Address, MAX_SPAN, Position};
 use crate::log::manifest::Manifest;
+use crate::log::reading::Sink;
 use crate::log::record::{Head as RecordHead, Kind, Record, SEAL, Stamp};
 use crate::log::segment::{self, HEADER, Segment, Segments};
 use crate::medium::{Appender, Directory, Medium, Memory};
-use crate::meta::{self, Meta};
+use crate::meta::{self, DatabaseId, Meta};
 use crate::options::DEFAULT_SEGMENT;
 use crate::store::replay::Replay;
 
@@ -112,6 +113,8 @@ struct Salvage<'a> {
     /// The files that are read, in the order of the log.
     files: Vec<&'a LogFile>,
     replay: Replay,
+    /// The id of the new database.
+    id: DatabaseId,
     /// Bytes of the records that count, tombstones left out.
     left: u64,
     result: Repaired,
@@ -143,7 +146,7 @@ impl<'a> Salvage<'a> {
         let medium: Arc<dyn Medium> = Arc::new(Memory);
         let new = Meta::random()?;
         let replay = Replay::start(&kit(medium, new.id), KeyHasher::new(new.hash_key), 1 << 16)?;
-        let mut salvage = Self { survey, files, replay, left: 0, result: Repaired::default() };
+        let mut salvage = Self { survey, files, replay, id: new.id, left: 0, result: Repaired::default() };
         meter.begin("reading the log", salvage.bytes_of_files());
         salvage.take_all(&mut findings, meter)?;
         salvage.result.lost = findings.finish();
@@ -177,7 +180,7 @@ impl<'a> Salvage<'a> {
                         if let (Kind::Manifest, Some(list)) = (record.kind, Manifest::decode(record.value)) {
                             manifest = list;
                         }
-                        self.replay.apply(&segments, &segment, offset, &record)?;
+                        self.replay.take(&segments, &segment, &[(offset, record)])?;
                         offset + record.len
                     }
                 };
@@ -187,6 +190,7 @@ impl<'a> Salvage<'a> {
             })?;
             meter.add(file.len.min(MAX_FILE) - done as u64);
         }
+        self.replay.finish(&kit(Arc::new(Memory), self.id), &segments, true)?;
         self.left = segments.iter().map(|segment| segment.live().saturating_sub(segment.tombstones())).sum();
         self.tell_missing(&manifest, findings);
         Ok(())

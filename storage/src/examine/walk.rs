@@ -7,8 +7,8 @@
 use crc32fast::Hasher;
 
 use crate::log::address::MAX_OFFSET;
+use crate::log::reading::used;
 use crate::log::record::{self, At, Kind, Record};
-use crate::log::recovery::used;
 use crate::log::writer::MAX_RECORD;
 
 /// Bytes of a key that are kept for messages.

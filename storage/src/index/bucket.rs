@@ -83,6 +83,17 @@ impl Entry {
         Some((Self(tag >> 1 << TAG_SHIFT | self.0 & (ADDRESS_MASK | TOMBSTONE)), tag & 1 == 1))
     }
 
+    /// The entry as it was before its bucket was split `count` times: the low bits of `bits` are those of
+    /// the hash that chose among the buckets since.
+    pub fn joined(self, bits: u64, count: u32) -> Self {
+        let mask = |bits: u32| (1 << bits) - 1;
+        let count = count.min(32);
+        let hash = (self.0 >> TAG_SHIFT & mask(self.tag_bits())) << count | bits & mask(count);
+        let known = (self.tag_bits() + count).min(TAG_BITS);
+        let tag = 1 << known | hash & mask(known);
+        Self(tag << TAG_SHIFT | self.0 & (ADDRESS_MASK | TOMBSTONE))
+    }
+
     /// The same target under a tag that any hash matches.
     pub fn without_tag(self) -> Self {
         Self(self.target().word() | 1 << TAG_SHIFT)
@@ -178,6 +189,24 @@ mod tests {
             }
         }
         panic!("the tag never ran out");
+    }
+
+    #[test]
+    fn joining_undoes_splits() {
+        let hash = 0xfedc_ba98_7654_3210;
+        let target = Target { address: Address::new(77, 4096), tombstone: true };
+        let first = Entry::new(target, hash, 6);
+        let mut entry = first;
+        for splits in 1..=7 {
+            entry = entry.split().unwrap().0;
+            assert_eq!(entry.joined(hash >> 6, splits), first, "after {splits} splits");
+        }
+        // A tag read anew in between has more bits than there is room for.
+        assert_eq!(Entry::new(target, hash, 16).joined(hash >> 6, 10), first);
+        // One that any hash matches is known by its bucket alone.
+        let lost = entry.without_tag().joined(hash >> 6, 3);
+        assert_eq!(lost.target(), target);
+        assert!(lost.may_be(hash >> 6) && !lost.may_be(hash >> 6 ^ 4) && lost.may_be(hash >> 6 ^ 8));
     }
 
     #[test]

@@ -1,27 +1,29 @@
-//! A checkpoint: the table as of a position of the log, in one file. Byte map in `FORMAT.md`,
+//! A checkpoint: the table between two positions of the log, in one file. Byte map in `FORMAT.md`,
 //! section 4.
 //!
 //! It is only ever a shortcut: it is used whole or not at all, and without it the table is rebuilt
 //! from the log.
 
-use std::io::{self, SeekFrom};
+use std::io;
 
 use crate::error::{Error, Result};
-use crate::index::bucket::{ENTRIES, Entry, Link, WORDS};
+use crate::index::bucket::WORDS;
 use crate::index::buckets::Buckets;
 use crate::index::table::{STRIPES, Table};
 use crate::log::address::Position;
-use crate::medium::{Medium, Words, WriteSeek};
+use crate::medium::{Medium, Words};
 use crate::meta::DatabaseId;
 
 /// The file's name below the database directory.
 pub const NAME: &str = "index/checkpoint";
+/// What it is called while it is written. A process that was killed may have left one behind.
+pub const UNFINISHED: &str = "index/checkpoint.tmp";
 /// The folder of checkpoints.
 pub const FOLDER: &str = "index";
 /// The first bytes of the file.
 pub const MAGIC: [u8; 8] = *b"LCNODIDX";
 /// The format written now, and the newest that is read.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 /// Bytes of the header, where the primary buckets begin.
 pub const HEADER: usize = 4096;
 /// Bytes of buckets that one CRC covers.
@@ -48,8 +50,10 @@ const SEGMENT: usize = 32;
 /// What a checkpoint says beside the table.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct State {
-    /// All records before this position are in the table.
+    /// All records before this position are in the table; the log is read from here on.
     pub position: Position,
+    /// The table has some of the records up to here, and none after it. All that follows is as of here.
+    pub counted: Position,
     /// Records that a client sees.
     pub records: u64,
     /// The last stamp given, in microseconds.
@@ -58,24 +62,34 @@ pub struct State {
     pub segments: Vec<SegmentState>,
 }
 
+impl State {
+    /// The segments, first and last, without which the log cannot be read from the one position to the
+    /// other; none where there is nothing in between.
+    pub fn pins(&self) -> Option<(u64, u64)> {
+        (self.position < self.counted).then_some((self.position.segment, self.counted.segment))
+    }
+}
+
 /// The numbers of a header, in file order from byte 32.
 #[derive(Debug, PartialEq, Eq)]
-struct Numbers {
-    segment: u64,
-    offset: u64,
-    size: u64,
-    base: u64,
-    overflow: u64,
-    overflow_base: u64,
-    entries: u64,
-    records: u64,
-    last_ts: u64,
-    segments: u64,
-    tail_crc: u64,
+pub(super) struct Numbers {
+    pub(super) segment: u64,
+    pub(super) offset: u64,
+    pub(super) size: u64,
+    pub(super) base: u64,
+    pub(super) overflow: u64,
+    pub(super) overflow_base: u64,
+    pub(super) entries: u64,
+    pub(super) records: u64,
+    pub(super) last_ts: u64,
+    pub(super) segments: u64,
+    pub(super) tail_crc: u64,
+    pub(super) counted_segment: u64,
+    pub(super) counted_offset: u64,
 }
 
 impl Numbers {
-    const COUNT: usize = 11;
+    const COUNT: usize = 13;
 
     fn to_words(&self) -> [u64; Self::COUNT] {
         [
@@ -90,6 +104,8 @@ impl Numbers {
             self.last_ts,
             self.segments,
             self.tail_crc,
+            self.counted_segment,
+            self.counted_offset,
         ]
     }
 
@@ -106,6 +122,8 @@ impl Numbers {
             last_ts,
             segments,
             tail_crc,
+            counted_segment,
+            counted_offset,
         ] = words;
         Self {
             segment,
@@ -119,14 +137,16 @@ impl Numbers {
             last_ts,
             segments,
             tail_crc,
+            counted_segment,
+            counted_offset,
         }
     }
 
-    fn overflow_offset(&self) -> u64 {
+    pub(super) fn overflow_offset(&self) -> u64 {
         HEADER as u64 + ((BUCKET as u64) << self.base)
     }
 
-    fn tail_offset(&self) -> u64 {
+    pub(super) fn tail_offset(&self) -> u64 {
         self.overflow_offset() + ((BUCKET as u64) << self.overflow_base)
     }
 
@@ -143,138 +163,12 @@ impl Numbers {
             && (STRIPES as u64..=1 << self.base).contains(&self.size)
             && (1..=1 << self.overflow_base).contains(&self.overflow)
             && self.segments <= len / SEGMENT as u64
+            && (self.segment, self.offset) <= (self.counted_segment, self.counted_offset)
             && self.tail_offset().checked_add(self.tail_len() as u64) == Some(len)
     }
 }
 
-/// Writes words and sums them up in blocks.
-struct Blocks {
-    bytes: Vec<u8>,
-    crcs: Vec<u32>,
-}
-
-impl Blocks {
-    fn new() -> Self {
-        Self { bytes: Vec::with_capacity(BLOCK), crcs: Vec::new() }
-    }
-
-    fn push(&mut self, words: &[u64; WORDS], out: &mut dyn WriteSeek) -> io::Result<()> {
-        for word in words {
-            self.bytes.extend_from_slice(&word.to_le_bytes());
-        }
-        if self.bytes.len() >= BLOCK { self.flush(out) } else { Ok(()) }
-    }
-
-    fn flush(&mut self, out: &mut dyn WriteSeek) -> io::Result<()> {
-        if !self.bytes.is_empty() {
-            self.crcs.push(crc32fast::hash(&self.bytes));
-            out.write_all(&self.bytes)?;
-            self.bytes.clear();
-        }
-        Ok(())
-    }
-}
-
-/// Writes a checkpoint of `table`. `state` holds what was true before the first bucket is read; what
-/// happens to the table later is in the log after `state.position`. `lock` takes a stripe.
-pub fn write<L>(
-    medium: &dyn Medium,
-    id: DatabaseId,
-    table: &Table,
-    state: &State,
-    lock: impl Fn(usize) -> L,
-) -> Result<()> {
-    let _growing = table.growing.lock();
-    let written = medium.write_whole(NAME, &mut |out| fill(out, id, table, state, &lock));
-    written.map_err(Error::io("write", medium.describe(NAME)))
-}
-
-fn fill<L>(
-    out: &mut dyn WriteSeek,
-    id: DatabaseId,
-    table: &Table,
-    state: &State,
-    lock: &impl Fn(usize) -> L,
-) -> io::Result<()> {
-    let size = table.size();
-    let base = size.next_power_of_two().ilog2();
-    let mut overflow: Vec<[u64; WORDS]> = vec![[0; WORDS]];
-    let (mut entries, mut count) = (Vec::new(), 0);
-
-    out.seek(SeekFrom::Start(HEADER as u64))?;
-    let mut primary = Blocks::new();
-    for index in 0..size {
-        let Some(bucket) = table.primary.get(index) else { break };
-        entries.clear();
-        let level = {
-            let _stripe = lock(index as usize & (STRIPES - 1));
-            table.collect(bucket, &mut entries);
-            table.level(Link(bucket[ENTRIES].load(std::sync::atomic::Ordering::Acquire)))
-        };
-        count += entries.len() as u64;
-        primary.push(&chain(&entries, level, &mut overflow), out)?;
-    }
-    primary.flush(out)?;
-
-    let overflow_count = overflow.len() as u64;
-    let mut numbers = Numbers {
-        segment: state.position.segment,
-        offset: state.position.offset,
-        size,
-        base: base.into(),
-        overflow: overflow_count,
-        overflow_base: overflow_count.next_power_of_two().ilog2().max(6).into(),
-        entries: count,
-        records: state.records,
-        last_ts: state.last_ts,
-        segments: state.segments.len() as u64,
-        tail_crc: 0,
-    };
-    out.seek(SeekFrom::Start(numbers.overflow_offset()))?;
-    let mut second = Blocks::new();
-    for bucket in &overflow {
-        second.push(bucket, out)?;
-    }
-    second.flush(out)?;
-
-    let mut tail = Vec::new();
-    for segment in &state.segments {
-        for number in [segment.number, segment.written, segment.live, segment.tombstones] {
-            tail.extend_from_slice(&number.to_le_bytes());
-        }
-    }
-    for crc in primary.crcs.iter().chain(&second.crcs) {
-        tail.extend_from_slice(&crc.to_le_bytes());
-    }
-    out.seek(SeekFrom::Start(numbers.tail_offset()))?;
-    out.write_all(&tail)?;
-    numbers.tail_crc = crc32fast::hash(&tail).into();
-    out.seek(SeekFrom::Start(0))?;
-    out.write_all(&header(id, &numbers))
-}
-
-/// The first bucket of a chain with these entries; its other buckets are added to `overflow`.
-fn chain(entries: &[Entry], level: u32, overflow: &mut Vec<[u64; WORDS]>) -> [u64; WORDS] {
-    let mut next = 0;
-    let mut chunks = entries.chunks(ENTRIES);
-    let own = chunks.next().unwrap_or_default();
-    for chunk in chunks.rev() {
-        overflow.push(words(chunk, Link::new(next, 0, 0)));
-        next = overflow.len() as u32 - 1;
-    }
-    words(own, Link::new(next, level, 0))
-}
-
-fn words(entries: &[Entry], link: Link) -> [u64; WORDS] {
-    let mut words = [0; WORDS];
-    for (word, entry) in words.iter_mut().zip(entries) {
-        *word = entry.0;
-    }
-    words[ENTRIES] = link.0;
-    words
-}
-
-fn header(id: DatabaseId, numbers: &Numbers) -> [u8; HEADER] {
+pub(super) fn header(id: DatabaseId, numbers: &Numbers) -> [u8; HEADER] {
     let mut bytes = [0; HEADER];
     bytes[..8].copy_from_slice(&MAGIC);
     bytes[8..12].copy_from_slice(&VERSION.to_le_bytes());
@@ -290,6 +184,15 @@ fn header(id: DatabaseId, numbers: &Numbers) -> [u8; HEADER] {
 /// Removes the checkpoint, if there is one.
 pub fn remove(medium: &dyn Medium) -> Result<()> {
     medium.remove(NAME).map_err(Error::io("remove", medium.describe(NAME)))
+}
+
+/// Removes what a process that was killed while it wrote a checkpoint may have left: it takes up space.
+pub fn remove_unfinished(medium: &dyn Medium) -> Result<()> {
+    let files = medium.list(FOLDER).map_err(Error::io("list", medium.describe(FOLDER)))?;
+    match files.iter().any(|(name, _)| format!("{FOLDER}/{name}") == UNFINISHED) {
+        true => medium.remove(UNFINISHED).map_err(Error::io("remove", medium.describe(UNFINISHED))),
+        false => Ok(()),
+    }
 }
 
 /// Loads the checkpoint, if there is one that is whole and belongs to database `id`; else says why not.
@@ -308,7 +211,8 @@ pub fn load(medium: &dyn Medium, id: DatabaseId) -> std::result::Result<(Table, 
         u64::from_le_bytes(std::array::from_fn(|byte| head[32 + i * 8 + byte]))
     }));
     if head[..] != header(id, &numbers)[..] {
-        return Err("its header does not check, or it belongs to another database".to_owned());
+        let why = "its header does not check, or it is of another format or database";
+        return Err(why.to_owned());
     }
     if !numbers.fit(len) {
         return Err("its numbers do not fit its length".to_owned());
@@ -341,6 +245,7 @@ pub fn load(medium: &dyn Medium, id: DatabaseId) -> std::result::Result<(Table, 
 
     let state = State {
         position: Position { segment: numbers.segment, offset: numbers.offset },
+        counted: Position { segment: numbers.counted_segment, offset: numbers.counted_offset },
         records: numbers.records,
         last_ts: numbers.last_ts,
         segments: segments.chunks_exact(SEGMENT).map(segment_state).collect(),

@@ -80,6 +80,25 @@ impl Table {
         Ok(())
     }
 
+    /// The entries that bucket `index` would have in a table of `size` buckets, from before it grew to what
+    /// it is now; returns the level that the bucket had then. The caller holds the stripe.
+    pub(super) fn collect_as_of(&self, size: u64, index: u64, entries: &mut Vec<Entry>) -> u32 {
+        let high = size.ilog2();
+        let is_split = index < size - (1 << high) || index >= 1 << high;
+        let level = high + u32::from(is_split);
+        let mut part = index;
+        while let Some(bucket) = (part < self.size()).then(|| self.primary.get(part)).flatten() {
+            let from = entries.len();
+            self.collect(bucket, entries);
+            let more = self.level(Link(bucket[LINK].load(Ordering::Acquire))).saturating_sub(level);
+            if more > 0 {
+                entries[from..].iter_mut().for_each(|entry| *entry = entry.joined(part >> level, more));
+            }
+            part += 1 << level;
+        }
+        level
+    }
+
     /// Takes `count` overflow buckets.
     fn chain(&self, count: usize) -> io::Result<Vec<u32>> {
         let mut taken = Vec::new();

@@ -4,6 +4,7 @@ pub mod audit;
 pub mod bucket;
 mod buckets;
 pub mod checkpoint;
+pub mod checkpointing;
 mod growth;
 pub mod table;
 #[cfg(test)]

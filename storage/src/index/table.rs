@@ -114,6 +114,18 @@ impl Table {
         self.entries.load(Ordering::Relaxed)
     }
 
+    /// Entries that are no tombstones, counted one by one, while nothing changes.
+    pub fn records(&self) -> u64 {
+        let mut entries = Vec::new();
+        let mut count = 0;
+        for bucket in (0..self.size()).map_while(|index| self.primary.get(index)) {
+            entries.clear();
+            self.collect(bucket, &mut entries);
+            count += entries.iter().filter(|entry| !entry.is_tombstone()).count() as u64;
+        }
+        count
+    }
+
     /// Primary buckets in use.
     pub fn size(&self) -> u64 {
         self.size.load(Ordering::Relaxed)

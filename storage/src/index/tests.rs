@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::checkpoint::{self, BLOCK, HEADER, NAME, SegmentState, State};
+use super::checkpointing::{self, Source};
 use super::{Entry, Slot, Table, Target};
 use crate::log::address::{Address, Position};
 use crate::medium::{Directory, Medium};
@@ -173,6 +174,17 @@ fn readers_find_everything_during_growth() {
 
 const ID: DatabaseId = DatabaseId([9; 16]);
 
+fn write(medium: &Directory, table: &Table, state: &State, after_a_bucket: &dyn Fn()) {
+    let source = Source {
+        id: ID,
+        table,
+        lock: &|_| after_a_bucket(),
+        pause: &|| Ok(()),
+        state: &|| Ok(state.clone()),
+    };
+    assert_eq!(checkpointing::write(medium, &source).unwrap(), *state);
+}
+
 fn written(count: u64, folder: &tempfile::TempDir) -> (Directory, Table, Records, State) {
     std::fs::create_dir(folder.path().join("index")).unwrap();
     let medium = Directory::new(folder.path());
@@ -183,7 +195,8 @@ fn written(count: u64, folder: &tempfile::TempDir) -> (Directory, Table, Records
         grow(&table, &records);
     }
     let state = State {
-        position: Position { segment: 7, offset: 1234 },
+        position: Position { segment: 6, offset: 77 },
+        counted: Position { segment: 7, offset: 1234 },
         records: count / 3 * 2,
         last_ts: 99,
         segments: vec![
@@ -191,7 +204,7 @@ fn written(count: u64, folder: &tempfile::TempDir) -> (Directory, Table, Records
             SegmentState { number: 7, written: 1234, live: 1000, tombstones: 0 },
         ],
     };
-    checkpoint::write(&medium, ID, &table, &state, |_| ()).unwrap();
+    write(&medium, &table, &state, &|| ());
     (medium, table, records, state)
 }
 
@@ -258,4 +271,48 @@ fn nothing_in_the_unused_part_of_a_checkpoint_comes_to_light() {
     }
     assert!(records.0.iter().all(|&hash| find(&table, &records, hash).is_some()));
     assert_eq!(medium.list("index").unwrap().len(), 1);
+}
+
+#[test]
+fn a_table_that_grows_while_it_is_copied_is_copied_whole() {
+    for (count, more) in [(100, 5_000), (5_000, 3_000), (20_000, 500)] {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("index")).unwrap();
+        let medium = Directory::new(folder.path());
+        let table = Table::new(1).unwrap();
+        let records = std::cell::RefCell::new(Records::default());
+        let add = |number: u64| {
+            let kind = if number.is_multiple_of(10) { 2 } else { 0 };
+            put(&table, &mut records.borrow_mut(), hash(number, kind));
+            grow(&table, &records.borrow());
+        };
+        (0..count).for_each(add);
+        let (size, added) = (table.size(), std::cell::Cell::new(count));
+        // Several buckets are added for each that is copied; here the lock is the moment to do that.
+        let state = State { segments: Vec::new(), ..State::default() };
+        write(&medium, &table, &state, &|| {
+            let next = added.get();
+            let wanted = (count + more).min(next + more.div_ceil(size) + 20);
+            (next..wanted).for_each(add);
+            added.set(wanted);
+        });
+        assert!(table.size() > size, "it grew");
+        let (copy, _) = checkpoint::load(&medium, ID).unwrap();
+        assert_eq!(copy.size(), size);
+        let records = records.borrow();
+        for &hash in &records.0[..count as usize] {
+            let expected = find(&table, &records, hash);
+            assert!(expected.is_some() && find(&copy, &records, hash) == expected);
+        }
+        let all = copy.entries_where(|_| true);
+        let distinct: HashSet<u64> = all.iter().map(|entry| entry.address().0).collect();
+        assert_eq!((all.len(), all.len() as u64), (distinct.len(), copy.entries()), "nothing twice");
+        // It grows on like any other, though it is rather full.
+        while copy.is_loaded() {
+            copy.grow(|_| (), |entry| Some(records.hash(entry))).unwrap();
+        }
+        for &hash in &records.0[..count as usize] {
+            assert!(find(&copy, &records, hash).is_some());
+        }
+    }
 }

@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::index::checkpoint::SegmentState;
 use crate::log::address::{MAX_SPAN, Position};
 use crate::log::manifest::Manifest;
-use crate::log::record::{At, Kind, Record};
+use crate::log::reading::{Ending, Progress, Scanned, Sink, scan, scan_all, used};
 use crate::log::segment::{self, HEADER, Header, Segment, Segments};
 use crate::log::writer::{Active, Kit};
 use crate::medium::Region;
@@ -42,6 +42,8 @@ impl Found {
 pub struct Known {
     /// All records before this position are in the table.
     pub position: Position,
+    /// Everything up to here was durable, and the live bytes of the segments are as of here.
+    pub counted: Position,
     /// The segments at that time.
     pub segments: Vec<SegmentState>,
     /// Whether nothing on disk may be changed.
@@ -65,13 +67,6 @@ pub struct Opened {
     manifest: Manifest,
 }
 
-/// What a scan of a segment came to.
-enum Ending {
-    Sealed(usize),
-    Open(usize),
-    Torn(usize, &'static str),
-}
-
 /// Where the log ends: in a file, at an offset. What is behind it there, if anything, is torn.
 struct End {
     file: String,
@@ -83,10 +78,6 @@ struct End {
     /// Bytes of the file.
     len: u64,
 }
-
-/// Takes records in: the segments so far, the one that holds the record, its offset, the record.
-pub trait Apply: FnMut(&Segments, &Arc<Segment>, usize, &Record<'_>) -> Result<()> {}
-impl<F: FnMut(&Segments, &Arc<Segment>, usize, &Record<'_>) -> Result<()>> Apply for F {}
 
 /// Makes the first segment of a new log, in place of anything that an interrupted try left there.
 pub fn create(kit: &Kit) -> Result<Opened> {
@@ -103,24 +94,55 @@ pub fn create(kit: &Kit) -> Result<Opened> {
     Ok(log)
 }
 
-/// Opens the segments and hands every record from the known position on to `apply`, in order.
-pub fn open(kit: &Kit, known: &Known, mut apply: impl Apply) -> Result<Opened> {
+/// Opens the segments and hands every record from the known position on to `sink`: up to where live bytes
+/// are counted in order, then those of segments that are certainly whole in any order, then the rest in
+/// order.
+pub fn open(kit: &Kit, known: &Known, sink: &dyn Sink) -> Result<Opened> {
     let mut log = Opened {
         manifest: Manifest::of(known.segments.iter().map(|state| state.number)),
         ..Opened::default()
     };
-    let mut rest = files(kit)?.into_iter();
+    let files = files(kit)?;
+    let unread = files.iter().filter(|file| file.number >= known.position.segment).map(|file| file.len);
+    let progress = Progress::new(unread.sum::<u64>().saturating_sub(known.position.offset));
+    let mut rest = files.into_iter().peekable();
+    while let Some(file) = rest.next_if(|file| file.number < known.position.segment) {
+        take_known(kit, known, file, &mut log)?;
+    }
     let mut end = None;
-    while end.is_none() {
-        let Some(file) = rest.next() else { break };
-        if file.number < known.position.segment {
-            take_known(kit, known, file, &mut log)?;
-        } else {
-            end = read_segment(kit, known, file, &mut log, &mut apply)?;
+    // The table may point at any of these already.
+    let mut in_order = Vec::new();
+    while let (None, Some(file)) = (&end, rest.next_if(|file| file.number <= known.counted.segment)) {
+        match begin(kit, known, file, &mut log)? {
+            Ok(unread) => in_order.push(unread),
+            Err(blank) => end = Some(blank),
         }
     }
+    for unread in in_order {
+        let scanned = scan(&log.segments, &unread.segment, unread.start, sink, &progress)?;
+        if let Some(found) = conclude(kit, &unread, scanned, &mut log)? {
+            end = Some(found);
+            break;
+        }
+    }
+    while end.is_none() {
+        let mut whole = Vec::new();
+        while let Some(file) = rest.next_if(Found::is_cut) {
+            whole.extend(begin(kit, known, file, &mut log)?.ok());
+        }
+        read_whole(kit, &whole, &mut log, sink, &progress)?;
+        let Some(file) = rest.next() else { break };
+        end = match begin(kit, known, file, &mut log)? {
+            Ok(unread) => {
+                let scanned = scan(&log.segments, &unread.segment, unread.start, sink, &progress)?;
+                conclude(kit, &unread, scanned, &mut log)?
+            }
+            Err(blank) => Some(blank),
+        };
+    }
+    log.replayed = progress.bytes();
     let rest: Vec<Found> = rest.collect();
-    check_complete(kit, &log, end.as_ref(), &rest)?;
+    check_complete(kit, known, &log, end.as_ref(), &rest)?;
     let Some(end) = end else { return Ok(log) };
     if known.read_only {
         if let Some(segment) = &end.segment {
@@ -168,19 +190,28 @@ fn take_known(kit: &Kit, known: &Known, file: Found, log: &mut Opened) -> Result
     Ok(())
 }
 
-/// Reads a segment; returns the end of the log where it is there.
-fn read_segment(
+/// A segment that is about to be read.
+struct Unread {
+    segment: Arc<Segment>,
+    start: usize,
+    /// Whether it was sealed, synced and cut to its length.
+    is_cut: bool,
+    name: String,
+    len: u64,
+}
+
+/// Adds a segment that is to be read; or tells that the log ends before it.
+fn begin(
     kit: &Kit,
     known: &Known,
     file: Found,
     log: &mut Opened,
-    apply: &mut impl Apply,
-) -> Result<Option<End>> {
+) -> Result<std::result::Result<Unread, End>> {
     let is_cut = file.is_cut();
     let Found { number, name, content, len } = file;
     let Some((region, _)) = content else {
         let torn = Some("the segment has no header");
-        return Ok(Some(End { file: name, number, offset: 0, torn, segment: None, len }));
+        return Ok(Err(End { file: name, number, offset: 0, torn, segment: None, len }));
     };
     let start = if number == known.position.segment { known.position.offset as usize } else { HEADER };
     if start > region.capacity() {
@@ -192,14 +223,36 @@ fn read_segment(
         segment.set_live(state.live, state.tombstones);
     }
     log.segments.push(Arc::clone(&segment));
-    let ending = scan(log, &segment, start, apply)?;
-    let (Ending::Sealed(offset) | Ending::Open(offset) | Ending::Torn(offset, _)) = ending;
-    log.replayed += offset.saturating_sub(start) as u64;
-    let torn = match ending {
+    Ok(Ok(Unread { segment, start, is_cut, name, len }))
+}
+
+/// Reads segments that are certainly whole, several at once.
+fn read_whole(
+    kit: &Kit,
+    whole: &[Unread],
+    log: &mut Opened,
+    sink: &dyn Sink,
+    progress: &Progress,
+) -> Result<()> {
+    let wanted: Vec<_> = whole.iter().map(|unread| (Arc::clone(&unread.segment), unread.start)).collect();
+    let scanned = scan_all(&log.segments, &wanted, sink, progress);
+    for (unread, scanned) in whole.iter().zip(scanned) {
+        conclude(kit, unread, scanned?, log)?;
+    }
+    Ok(())
+}
+
+/// Draws the conclusions of a scan; returns the end of the log where it is there.
+fn conclude(kit: &Kit, unread: &Unread, scanned: Scanned, log: &mut Opened) -> Result<Option<End>> {
+    let Unread { segment, is_cut, name, len, .. } = unread;
+    if let Some(manifest) = scanned.manifest {
+        log.manifest = manifest;
+    }
+    let (offset, torn) = match scanned.ending {
         Ending::Sealed(offset) => {
             let sealed = match offset == segment.region().written() {
-                true => segment,
-                false => mapped_anew(kit, &segment, offset)?,
+                true => Arc::clone(segment),
+                false => mapped_anew(kit, segment, offset)?,
             };
             sealed.set_sealed();
             log.segments.replace(&sealed);
@@ -208,57 +261,20 @@ fn read_segment(
             }
             return Ok(None);
         }
-        Ending::Open(_) => None,
-        Ending::Torn(_, why) => Some(why),
+        Ending::Open(offset) => (offset, None),
+        Ending::Torn(offset, why) => (offset, Some(why)),
     };
-    if is_cut {
+    if *is_cut {
         let why = torn.unwrap_or("the segment ends without its seal");
-        return Err(Error::Damaged { path: kit.medium.describe(&name), offset: offset as u64, why });
+        return Err(Error::Damaged { path: kit.medium.describe(name), offset: offset as u64, why });
     }
-    Ok(Some(End { file: name, number, offset, torn, segment: Some(segment), len }))
-}
-
-/// Reads a segment's records from `start` to its end.
-fn scan(log: &mut Opened, segment: &Arc<Segment>, start: usize, apply: &mut impl Apply) -> Result<Ending> {
-    let mut offset = start;
-    loop {
-        match segment.at(offset) {
-            At::Record(record) if record.kind == Kind::Seal => {
-                return Ok(Ending::Sealed(offset + record.len));
-            }
-            At::Record(record) => {
-                if record.kind == Kind::Manifest
-                    && let Some(manifest) = Manifest::decode(record.value)
-                {
-                    log.manifest = manifest;
-                }
-                apply(&log.segments, segment, offset, &record)?;
-                offset += record.len;
-            }
-            At::End => {
-                // Only zeros may follow: else something was written here, and torn.
-                let rest = segment.region().bytes().get(offset..).unwrap_or_default();
-                return Ok(match used(rest) {
-                    0 => Ending::Open(offset),
-                    _ => Ending::Torn(offset, "zeros where a record should begin"),
-                });
-            }
-            At::Damage(why) => return Ok(Ending::Torn(offset, why)),
-        }
-    }
-}
-
-/// Bytes up to the last that is not zero.
-pub fn used(bytes: &[u8]) -> usize {
-    const ZEROS: [u8; 4096] = [0; 4096];
-    // A page at a time, as most of them are zeros: comparing is ten times faster than looking at each.
-    let pages = bytes.rchunks(4096).take_while(|page| **page == ZEROS[..page.len()]).map(<[u8]>::len);
-    let len = bytes.len() - pages.sum::<usize>();
-    bytes[..len].iter().rposition(|&b| b != 0).map_or(0, |last| last + 1)
+    let segment = Some(Arc::clone(segment));
+    let number = unread.segment.number();
+    Ok(Some(End { file: name.clone(), number, offset, torn, segment, len: *len }))
 }
 
 /// An error where a segment is missing, or where the log ends before something that was durable.
-fn check_complete(kit: &Kit, log: &Opened, end: Option<&End>, rest: &[Found]) -> Result<()> {
+fn check_complete(kit: &Kit, known: &Known, log: &Opened, end: Option<&End>, rest: &[Found]) -> Result<()> {
     let newest = log.segments.iter().next_back().map_or(0, |segment| segment.number());
     let missing = |number| Error::Damaged {
         path: kit.medium.describe(&segment::file_name(number)),
@@ -274,6 +290,13 @@ fn check_complete(kit: &Kit, log: &Opened, end: Option<&End>, rest: &[Found]) ->
         // The last segment is sealed, so there was another one.
         return Err(missing(newest + 1));
     };
+    // Where nothing but the header is lost, no record is.
+    let last = Position { segment: end.number, offset: end.offset.max(HEADER) as u64 };
+    if last < known.counted {
+        let why = end.torn.unwrap_or("the log ends here, but the checkpoint knows more of it");
+        let path = kit.medium.describe(&end.file);
+        return Err(Error::Damaged { path, offset: end.offset as u64, why });
+    }
     if let Some(later) = rest.iter().find(|file| file.is_cut()) {
         info!(file = later.name, "this later segment was made durable");
         let why = end.torn.unwrap_or("the segment ends without its seal, but later ones were made durable");

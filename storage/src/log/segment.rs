@@ -102,7 +102,7 @@ impl Segment {
     /// Whether the table points at none of its records. Unlike the bytes this does not depend on lengths
     /// that may be damaged.
     pub fn is_dead(&self) -> bool {
-        self.live_word() & ((1 << COUNT_BITS) - 1) == 0
+        live_count(self.live_word()) == 0
     }
 
     /// The number of live records in the lowest bits, and above them their bytes.
@@ -187,6 +187,11 @@ impl Segment {
     pub fn peek(&self, offset: usize) -> Option<Record<'_>> {
         record::peek(self.region.bytes().get(offset..)?)
     }
+}
+
+/// The number of records in a [`Segment::live_word`].
+pub fn live_count(word: u64) -> u64 {
+    word & ((1 << COUNT_BITS) - 1)
 }
 
 /// The header of segment `number`.

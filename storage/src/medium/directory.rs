@@ -122,13 +122,14 @@ impl Medium for Directory {
         let unfinished = self.path(&format!("{name}.tmp"));
         remove_if_there(&unfinished)?;
         let mut writer = BufWriter::with_capacity(1 << 20, create_new(&unfinished)?);
-        let written =
-            fill(&mut writer).and_then(|()| writer.flush()).and_then(|()| writer.get_ref().sync_all());
+        let written = fill(&mut writer)
+            .and_then(|()| writer.flush())
+            .and_then(|()| writer.get_ref().sync_all())
+            .and_then(|()| fs::rename(&unfinished, self.path(name)));
         if let Err(error) = written {
             let _ = fs::remove_file(&unfinished);
             return Err(error);
         }
-        fs::rename(&unfinished, self.path(name))?;
         self.sync_folder_of(name)
     }
 

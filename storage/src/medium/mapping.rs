@@ -139,6 +139,13 @@ impl Region {
         }
     }
 
+    /// Has all of it read from the disk, where it is not in memory, while the caller goes on. A hint.
+    pub fn read_ahead(&self) {
+        if self.is_file {
+            let _ = self.map.advise(Advice::WillNeed);
+        }
+    }
+
     /// The right to append, given once in a region's life, and never for one mapped for reading.
     pub fn appender(self: &Arc<Self>) -> Option<Appender> {
         let taken = self.appended.swap(true, Ordering::AcqRel);

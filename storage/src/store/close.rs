@@ -3,7 +3,6 @@
 use tracing::{error, info};
 
 use crate::error::Result;
-use crate::index::checkpoint::{self, SegmentState, State};
 use crate::store::{Shared, Store};
 
 impl Store {
@@ -42,27 +41,8 @@ impl Shared {
             return Ok(());
         }
         self.durability.sync(self.end())?;
-        self.checkpoint()?;
+        self.checkpoint_at_close()?;
         info!("database closed");
         Ok(())
-    }
-
-    /// Writes the table out. What is in it must be durable already.
-    fn checkpoint(&self) -> Result<()> {
-        let view = self.view.load_full();
-        let (position, last_ts) = {
-            let tail = self.tail.lock();
-            (tail.end(), tail.last_ts)
-        };
-        let segments = view.segments.iter().map(|segment| SegmentState {
-            number: segment.number(),
-            written: segment.written(),
-            live: segment.live_word(),
-            tombstones: segment.tombstones(),
-        });
-        let state = State { position, records: self.records(), last_ts, segments: segments.collect() };
-        checkpoint::write(&*self.kit.medium, self.kit.id, &view.table, &state, |stripe| {
-            self.lock_stripe(stripe as u64)
-        })
     }
 }

@@ -3,6 +3,8 @@
 //! What is always true:
 //! - A segment is removed only after what took the place of its records is durable, and a manifest
 //!   without it: see [`crate::log::manifest`].
+//! - A segment that the checkpoint on disk needs is removed only after there is another checkpoint.
+//! - Nobody is kept waiting for longer than the moving of one record takes.
 //! - A tombstone is dropped only from the oldest segment: older records of its key can lie in no
 //!   other, so nothing can come back when the log is read again.
 
@@ -18,6 +20,7 @@ use crate::log::manifest::Manifest;
 use crate::log::record::{At, Kind, SEAL};
 use crate::log::segment::{FOLDER, HEADER, Segment};
 use crate::log::writer::{self, Draft, Urgency};
+use crate::store::pace::{Ease, Pace};
 use crate::store::{Shared, Store, View};
 
 /// How much of the log may be dead.
@@ -40,6 +43,15 @@ const PAUSE: Duration = Duration::from_secs(1);
 const PAUSE_AFTER_ERROR: Duration = Duration::from_secs(10);
 /// Bytes that rewriting a segment on a full disk should give back at least.
 const LEAST_GAIN: u64 = 2048;
+/// While writers are busy a checkpoint is written for the sake of a segment only where the table has no
+/// more than this part of the segment's bytes.
+const CHEAP: u64 = 4;
+
+/// What is to be done next.
+struct Choice<'a> {
+    segment: &'a Arc<Segment>,
+    ease: Ease,
+}
 
 impl Store {
     /// Rewrites the log until nearly all of it is live; blocks. Readers and writers go on.
@@ -92,25 +104,40 @@ impl Shared {
         if self.signals.is_stopping() || self.check_writable().is_err() {
             return Ok(false);
         }
-        let _compacting = self.compacting.lock();
+        // Whoever asked for it waits; the thread in the background does not hurry others.
+        let mut pins = match goal {
+            Goal::Tight(_) => self.lock_compacting(),
+            Goal::Busy | Goal::Idle => self.compacting.lock(),
+        };
         let view = self.view.load_full();
-        let segment_size = self.kit.segment_size as u64;
-        let Some(segment) = choose(&view, goal, segment_size, self.room_when_full()) else {
+        let (segment_size, room) = (self.kit.segment_size as u64, self.room_when_full());
+        let Some(Choice { segment, ease }) = choose(&view, goal, segment_size, room) else {
             return Ok(false);
         };
+        if pins.hold(segment.number()) {
+            let is_cheap = view.table.bytes() * CHEAP <= segment.written();
+            if goal == Goal::Busy && room.is_none() && !is_cheap {
+                // The next checkpoint is due soon enough, and will not need it.
+                return Ok(false);
+            }
+            self.unpin(&mut pins, segment.number())?;
+            if pins.hold(segment.number()) {
+                return Ok(false);
+            }
+        }
         let is_oldest = view.segments.oldest().is_some_and(|oldest| oldest.number() == segment.number());
         self.tail.lock().owed = Some(segment.live() as usize);
-        let done = self.empty_and_remove(segment, is_oldest);
+        let done = self.empty_and_remove(segment, is_oldest, &mut Pace::new(ease));
         self.tail.lock().owed = matches!(done, Ok(true)).then_some(0);
         self.signals.wake_allocator();
         done
     }
 
     /// Moves what is live out of a segment and removes it. Says whether it is gone.
-    fn empty_and_remove(&self, segment: &Arc<Segment>, is_oldest: bool) -> Result<bool> {
+    fn empty_and_remove(&self, segment: &Arc<Segment>, is_oldest: bool, pace: &mut Pace) -> Result<bool> {
         for _ in 0..2 {
             if !segment.is_dead() {
-                self.rewrite(segment, is_oldest)?;
+                self.rewrite(segment, is_oldest, pace)?;
                 // A writer may be between its append, its entry in the table and its count of live
                 // bytes: then another look is needed.
                 self.pass_all_stripes();
@@ -135,11 +162,11 @@ impl Shared {
     }
 
     /// Copies the live records of a segment to the end of the log.
-    fn rewrite(&self, segment: &Arc<Segment>, drop_tombstones: bool) -> Result<()> {
+    fn rewrite(&self, segment: &Arc<Segment>, drop_tombstones: bool, pace: &mut Pace) -> Result<()> {
         let table = Arc::clone(&self.view.load().table);
         // Where the table is the smaller of the two it tells what is live sooner than the segment.
         if table.size() * 64 < segment.written() {
-            self.rewrite_by_table(&table, segment, drop_tombstones)?;
+            self.rewrite_by_table(&table, segment, drop_tombstones, pace)?;
         }
         let mut offset = HEADER;
         while !segment.is_dead() && !self.signals.is_stopping() {
@@ -162,13 +189,23 @@ impl Shared {
                 }
             }
             offset += record.len;
+            pace.worked(record.len, || self.is_hurried());
         }
         Ok(())
     }
 
     /// Copies the records of a segment that the table points at.
-    fn rewrite_by_table(&self, table: &Table, segment: &Arc<Segment>, drop_tombstones: bool) -> Result<()> {
-        for entry in table.entries_where(|entry| entry.address().segments_after(segment.number()) == 0) {
+    fn rewrite_by_table(
+        &self,
+        table: &Table,
+        segment: &Arc<Segment>,
+        drop_tombstones: bool,
+        pace: &mut Pace,
+    ) -> Result<()> {
+        let mut entries = table.entries_where(|entry| entry.address().segments_after(segment.number()) == 0);
+        // In the order of the file: where it is not in memory it is read ahead then.
+        entries.sort_unstable_by_key(|entry| entry.address().offset());
+        for entry in entries {
             if self.signals.is_stopping() {
                 return Ok(());
             }
@@ -176,6 +213,7 @@ impl Shared {
             match segment.at(offset) {
                 At::Record(record) => {
                     self.move_record(segment, offset, record.key, record.len, drop_tombstones)?;
+                    pace.worked(record.len, || self.is_hurried());
                 }
                 At::End | At::Damage(_) => {
                     segment.set_damaged();
@@ -265,18 +303,19 @@ impl Shared {
 
 /// The sealed segment to work on next, if the goal asks for any. `room` is what compaction may append
 /// where there is no space for another segment.
-fn choose(view: &View, goal: Goal, segment_size: u64, room: Option<u64>) -> Option<&Arc<Segment>> {
+fn choose(view: &View, goal: Goal, segment_size: u64, room: Option<u64>) -> Option<Choice<'_>> {
+    let at_once = |segment| Choice { segment, ease: Ease::NONE };
     let end = if let Goal::Tight(end) = goal { end } else { u64::MAX };
     let oldest = view.segments.oldest()?.number();
     let newest = view.segments.iter().next_back()?.number();
     let sealed = || view.segments.iter().filter(|segment| segment.is_sealed() && segment.number() < end);
     // Numbers in addresses wrap: the log may not span too many.
     if newest - oldest > MAX_SPAN / 2 {
-        return sealed().next();
+        return sealed().next().map(at_once);
     }
     // Oldest first: a vanish must outlive the segments that it declared dead.
     if let Some(dead) = sealed().find(|segment| segment.is_dead()) {
-        return Some(dead);
+        return Some(at_once(dead));
     }
     let useful = |segment: &Segment| {
         let tombstones = if segment.number() == oldest { segment.tombstones() } else { 0 };
@@ -289,11 +328,17 @@ fn choose(view: &View, goal: Goal, segment_size: u64, room: Option<u64>) -> Opti
         tombstones += segment.tombstones();
     }
     let dead = written.saturating_sub(live);
+    let allowed = live.max(SLACK * segment_size);
+    let ease = match (room, goal) {
+        (Some(_), _) | (None, Goal::Tight(_)) => Ease::NONE,
+        (None, Goal::Idle) => Ease::FULL,
+        (None, Goal::Busy) => Ease::of(dead, allowed),
+    };
     let is_due = |segment: &Segment| match (room, goal) {
         // On a full disk every gain counts.
         (Some(_), _) => useful(segment) + useful(segment) / 1024 + LEAST_GAIN < segment.written(),
         (None, Goal::Tight(_)) => useful(segment) * 100 < segment.written() * 95,
-        (None, Goal::Busy) => dead > live.max(SLACK * segment_size),
+        (None, Goal::Busy) => dead > allowed,
         (None, Goal::Idle) => dead * 10 > live * 9,
     };
     // But what cannot be moved whole, and a manifest behind it, would only use up the last room.
@@ -303,11 +348,10 @@ fn choose(view: &View, goal: Goal, segment_size: u64, room: Option<u64>) -> Opti
         .filter(|segment| !segment.is_damaged() && is_due(segment) && useful(segment) <= room)
         .filter(|segment| useful(segment) < segment.written())
         .min_by_key(|segment| useful(segment) * 1000 / segment.written().max(1));
-    if best.is_some() {
-        return best;
-    }
     // Tombstones behind a full oldest segment can go only once that one has moved on.
-    (tombstones * 4 > live)
-        .then(|| sealed().next().filter(|first| !first.is_damaged() && useful(first) <= room))
-        .flatten()
+    let first = || {
+        let first = sealed().next().filter(|first| !first.is_damaged() && useful(first) <= room);
+        first.filter(|_| tombstones * 4 > live)
+    };
+    best.or_else(first).map(|segment| Choice { segment, ease })
 }

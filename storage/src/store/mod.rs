@@ -4,10 +4,12 @@
 //! a later one.
 
 mod change;
+mod checkpointing;
 mod close;
 mod compaction;
 mod evict;
 mod open;
+mod pace;
 mod read;
 pub(crate) mod replay;
 mod scan;
@@ -17,13 +19,13 @@ mod vanish;
 mod worker;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::thread::JoinHandle;
 
 use arc_swap::ArcSwap;
 use crossbeam_utils::CachePadded;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 
 pub use change::{Change, Inline};
 pub use scan::{Cursor, KeyIterator};
@@ -35,9 +37,10 @@ use crate::hash::KeyHasher;
 use crate::index::{STRIPES, Table};
 use crate::lock::DatabaseLock;
 use crate::log::address::Position;
-use crate::log::segment::Segments;
+use crate::log::segment::{Segment, Segments};
 use crate::log::writer::{Active, Host, Kit, Tail};
 use crate::options::Options;
+use checkpointing::{Newest, Pins};
 use evict::Bounds;
 use stripe::Stripe;
 use worker::Signals;
@@ -76,8 +79,11 @@ pub(crate) struct Shared {
     pub(crate) records: AtomicI64,
     pub(crate) signals: Signals,
     pub(crate) bounds: Bounds,
-    /// Held while segments are rewritten, removed or copied.
-    compacting: Mutex<()>,
+    /// Held while segments are rewritten, removed or copied, or a checkpoint is written.
+    compacting: Mutex<Pins>,
+    /// Callers that wait for `compacting`: whoever holds it should not dawdle.
+    hurried: AtomicUsize,
+    newest: Newest,
 }
 
 /// Figures of a store.
@@ -97,12 +103,41 @@ pub struct Figures {
     pub entries: u64,
 }
 
+/// Figures of a segment of the log, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SegmentFigures {
+    /// Its number.
+    pub number: u64,
+    /// What was written to it, header and seal included.
+    pub written: u64,
+    /// Its records that the table points at, tombstones included.
+    pub live: u64,
+    /// Those of them that are tombstones.
+    pub tombstones: u64,
+}
+
 impl Shared {
     /// Records that a client sees.
     pub(crate) fn records(&self) -> u64 {
         // Only the table tells whether a put was of a new key.
         self.pass_all_stripes();
         self.records.load(Ordering::Relaxed).max(0) as u64
+    }
+
+    /// Waits until no segment is rewritten, removed or copied, and no checkpoint written.
+    fn lock_compacting(&self) -> MutexGuard<'_, Pins> {
+        if let Some(pins) = self.compacting.try_lock() {
+            return pins;
+        }
+        self.hurried.fetch_add(1, Ordering::Relaxed);
+        let pins = self.compacting.lock();
+        self.hurried.fetch_sub(1, Ordering::Relaxed);
+        pins
+    }
+
+    /// Whether whoever holds `compacting` should not dawdle.
+    fn is_hurried(&self) -> bool {
+        self.hurried.load(Ordering::Relaxed) > 0 || self.signals.is_stopping()
     }
 
     /// Where the log ends.
@@ -164,6 +199,18 @@ impl Store {
             figures.live_bytes += segment.live();
         }
         figures
+    }
+
+    /// Figures of each segment as they are now, oldest first.
+    pub fn segments(&self) -> Vec<SegmentFigures> {
+        let view = self.shared.view.load();
+        let figures = |segment: &Arc<Segment>| SegmentFigures {
+            number: segment.number(),
+            written: segment.written(),
+            live: segment.live(),
+            tombstones: segment.tombstones(),
+        };
+        view.segments.iter().map(figures).collect()
     }
 
     /// Whether the database is lost with the process.

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64};
+use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize};
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
@@ -22,6 +22,7 @@ use crate::log::writer::{Active, Kit, Tail};
 use crate::medium::{Directory, Medium, Memory, Region};
 use crate::meta::{self, Meta};
 use crate::options::{Options, Place};
+use crate::store::checkpointing::{Newest, Pins};
 use crate::store::evict::Bounds;
 use crate::store::replay::Replay;
 use crate::store::stripe::Stripe;
@@ -157,15 +158,18 @@ fn create(kit: &Kit, hasher: KeyHasher, options: &Options, meta: Meta) -> Result
 
 /// Reads a database that exists.
 fn read(kit: &Kit, hasher: KeyHasher, options: &Options) -> Result<(Replay, Opened)> {
+    if !options.read_only {
+        checkpoint::remove_unfinished(&*kit.medium)?;
+    }
     let mut replay = Replay::start(kit, hasher, options.buckets)?;
     let known = Known {
         position: replay.state.position,
+        counted: replay.state.counted,
         segments: replay.state.segments.clone(),
         read_only: options.read_only,
     };
-    let opened = recovery::open(kit, &known, |segments, segment, offset, record| {
-        replay.apply(segments, segment, offset, record)
-    })?;
+    let opened = recovery::open(kit, &known, &replay)?;
+    replay.finish(kit, &opened.segments, opened.replayed > 0)?;
     if opened.replayed > 0 {
         info!(bytes = opened.replayed, from_segment = known.position.segment, "replayed the log");
     }
@@ -198,7 +202,7 @@ fn into_store(
         wanted: 0,
         refused: None,
         full: None,
-        last_ts: replay.last_ts,
+        last_ts: replay.last_ts.into_inner(),
     };
     let view = Arc::new(View { table: Arc::new(replay.table), segments: opened.segments });
     let shared = Arc::new(Shared {
@@ -216,7 +220,9 @@ fn into_store(
             Place::Memory => Bounds::new(options.max_records, options.max_bytes),
             Place::Directory(_) => Bounds::new(None, None),
         },
-        compacting: Mutex::new(()),
+        compacting: Mutex::new(Pins(replay.state.pins())),
+        hurried: AtomicUsize::new(0),
+        newest: Newest::of(&replay.state),
         options,
     });
     let threads = worker::start(&shared)?;

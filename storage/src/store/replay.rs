@@ -1,94 +1,207 @@
-//! Reading the log into the table at a start.
+//! Reading the log into the table at a start, by any number of threads.
+//!
+//! What is always true:
+//! - Of two records of a key the table keeps the one with the larger stamp, of equals the later in the
+//!   log, in whatever order they come. So a record may come twice, or late.
+//! - The live bytes of a segment are those of its records that the table points at, each counted once:
+//!   by the checkpoint for those before its second position, else here.
+//! - A vanish may be met before or after what it deletes: that is dropped at the end.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
+use crossbeam_utils::CachePadded;
+use parking_lot::Mutex;
 use tracing::info;
 
 use crate::error::{Error, Result};
 use crate::hash::KeyHasher;
 use crate::index::checkpoint::{self, SegmentState, State};
-use crate::index::{Entry, Slot, Table, Target};
-use crate::log::address::Address;
+use crate::index::{Entry, STRIPES, Table, Target};
+use crate::log::address::{Address, Position};
+use crate::log::reading::{BATCH, Sink};
 use crate::log::record::{At, Kind, Record, Stamp};
 use crate::log::segment::{self, Segment, Segments};
 use crate::log::writer::Kit;
+
+/// How much of a record is fetched ahead, in bytes: header and key.
+const AHEAD: usize = 64;
 
 /// The table while the log is read into it.
 pub(crate) struct Replay {
     pub(crate) hasher: KeyHasher,
     pub(crate) table: Table,
     buckets: u64,
+    stripes: Vec<CachePadded<Mutex<()>>>,
     /// What the checkpoint says, if one is used.
     pub(crate) state: State,
+    /// Records that a client sees, once all is read.
     pub(crate) records: i64,
-    pub(crate) last_ts: u64,
+    pub(crate) last_ts: AtomicU64,
+    /// The last vanish that was met, as a word.
+    vanished: AtomicU64,
+    /// Whether segments that the checkpoint knows are gone.
+    has_forgotten: bool,
+}
+
+/// What a start begins with: a checkpoint whose segments are there, or an empty table.
+fn first_table(kit: &Kit, buckets: u64) -> Result<(Table, State, Vec<u64>)> {
+    if kit.medium.is_durable() {
+        let why = match checkpoint::load(&*kit.medium, kit.id) {
+            Ok((table, state)) => {
+                let gone = gone(kit, &state)?;
+                match state.pins().and_then(|(first, last)| {
+                    gone.iter().find(|&&number| (first..=last).contains(&number)).copied()
+                }) {
+                    None => return Ok((table, state, gone)),
+                    Some(number) => format!("segment {number}, which it needs, is not there"),
+                }
+            }
+            Err(why) => why,
+        };
+        info!(why, "no checkpoint is used: the table is built from the log");
+    }
+    Ok((empty_table(buckets)?, State::default(), Vec::new()))
+}
+
+fn empty_table(buckets: u64) -> Result<Table> {
+    Table::new(buckets).map_err(no_memory())
+}
+
+fn no_memory() -> impl FnOnce(std::io::Error) -> Error {
+    Error::io("allocate", "memory for the table")
+}
+
+/// Segments that the checkpoint knows and that are not there any more.
+fn gone(kit: &Kit, state: &State) -> Result<Vec<u64>> {
+    let files = kit.medium.list(segment::FOLDER);
+    let files = files.map_err(Error::io("list", kit.medium.describe(segment::FOLDER)))?;
+    let present: std::collections::HashSet<u64> =
+        files.iter().filter_map(|(name, _)| segment::number_of(name)).collect();
+    let is_gone = |state: &&SegmentState| !present.contains(&state.number);
+    Ok(state.segments.iter().filter(is_gone).map(|state| state.number).collect())
 }
 
 impl Replay {
     /// Begins with the checkpoint, or with nothing.
     pub(crate) fn start(kit: &Kit, hasher: KeyHasher, buckets: u64) -> Result<Self> {
-        let no_memory = Error::io("allocate", "memory for the table");
-        let (table, state) = match kit.medium.is_durable().then(|| checkpoint::load(&*kit.medium, kit.id)) {
-            Some(Ok((table, state))) => (table, state),
-            Some(Err(why)) => {
-                info!(why, "no checkpoint is used: the table is built from the log");
-                (Table::new(buckets).map_err(no_memory)?, State::default())
-            }
-            None => (Table::new(buckets).map_err(no_memory)?, State::default()),
-        };
-        let mut replay =
-            Self { hasher, table, buckets, records: state.records as i64, last_ts: state.last_ts, state };
-        replay.forget_missing(kit)?;
-        Ok(replay)
+        let (table, state, gone) = first_table(kit, buckets)?;
+        if !gone.is_empty() {
+            // Segments that compaction removed after the checkpoint are no loss: what was live in them was
+            // written again later.
+            info!(segments = gone.len(), "forgetting entries of segments that were compacted away");
+            table.retain(|entry| gone.iter().all(|&number| entry.address().segments_after(number) != 0));
+        }
+        Ok(Self {
+            hasher,
+            table,
+            buckets,
+            stripes: (0..STRIPES).map(|_| Mutex::default().into()).collect(),
+            records: state.records as i64,
+            last_ts: AtomicU64::new(state.last_ts),
+            state,
+            vanished: AtomicU64::new(0),
+            has_forgotten: !gone.is_empty(),
+        })
     }
 
-    /// Segments that compaction removed after the checkpoint are no loss: what was live in them was
-    /// written again later. Their entries go.
-    fn forget_missing(&mut self, kit: &Kit) -> Result<()> {
-        if self.state.segments.is_empty() {
-            return Ok(());
+    /// Drops what a vanish deleted, and counts the records, once all is read.
+    pub(crate) fn finish(&mut self, kit: &Kit, segments: &Segments, has_read: bool) -> Result<()> {
+        let vanished = Position::from_word(*self.vanished.get_mut());
+        if vanished != Position::default() {
+            self.drop_before(kit, segments, vanished)?;
         }
-        let files = kit.medium.list(segment::FOLDER);
-        let files = files.map_err(Error::io("list", kit.medium.describe(segment::FOLDER)))?;
-        let present: Vec<u64> = files.iter().filter_map(|(name, _)| segment::number_of(name)).collect();
-        let is_gone = |state: &SegmentState| !present.contains(&state.number);
-        let gone: Vec<u64> = self.state.segments.iter().filter(|s| is_gone(s)).map(|s| s.number).collect();
-        if gone.is_empty() {
-            return Ok(());
+        if has_read || self.has_forgotten {
+            self.records = self.table.records() as i64;
         }
-        info!(segments = gone.len(), "forgetting entries of segments that were compacted away");
-        let records = &mut self.records;
-        self.table.retain(|entry| {
-            let missing = gone.iter().any(|&number| entry.address().segments_after(number) == 0);
-            if missing && !entry.is_tombstone() {
-                *records -= 1;
-            }
-            !missing
-        });
         Ok(())
     }
 
-    /// Takes a record of the log into the table, unless the table has a newer one.
-    pub(crate) fn apply(
-        &mut self,
-        segments: &Segments,
-        segment: &Arc<Segment>,
-        offset: usize,
-        record: &Record<'_>,
-    ) -> Result<()> {
-        self.last_ts = self.last_ts.max(record.stamp.ts);
-        match record.kind {
-            Kind::Put | Kind::Delete => {}
-            Kind::Seal | Kind::Manifest => return Ok(()),
-            Kind::Vanish => {
-                let empty = Table::new(self.buckets);
-                self.table = empty.map_err(Error::io("allocate", "memory for the table"))?;
-                self.records = 0;
-                segments.iter().for_each(|segment| segment.set_live(0, 0));
-                return Ok(());
+    /// Drops the entries of all records before a vanish.
+    fn drop_before(&mut self, kit: &Kit, segments: &Segments, vanish: Position) -> Result<()> {
+        let Some(oldest) = segments.oldest().map(|oldest| oldest.number()) else { return Ok(()) };
+        let position = |entry: Entry| {
+            let address = entry.address();
+            Position {
+                segment: oldest + address.segments_after(oldest) as u64,
+                offset: address.offset() as u64,
+            }
+        };
+        let rest = self.table.entries_where(|entry| position(entry) > vanish);
+        for segment in segments.iter().filter(|segment| segment.number() <= vanish.segment) {
+            segment.set_live(0, 0);
+        }
+        let small = (rest.len() as u64) < self.table.entries() / 2;
+        if small {
+            // So that it takes up no more memory than it would have, had nothing been deleted.
+            self.table = empty_table(self.buckets)?;
+        } else {
+            self.table.retain(|entry| position(entry) > vanish);
+        }
+        for entry in rest {
+            let (address, place) = (entry.address(), position(entry));
+            if !small && place.segment > vanish.segment {
+                continue;
+            }
+            let Some(segment) = segments.at(address) else { continue };
+            let record = match segment.at(address.offset()) {
+                At::Record(record) => record,
+                // It was whole a moment ago.
+                At::End | At::Damage(_) => {
+                    let path = kit.medium.describe(segment.region().name());
+                    return Err(Error::Damaged {
+                        path,
+                        offset: place.offset,
+                        why: "it changed while it was read",
+                    });
+                }
+            };
+            if place.segment == vanish.segment {
+                segment.add_live(record.len, entry.is_tombstone());
+            }
+            if small {
+                let hash = self.hasher.hash(record.key);
+                if let Some(slot) = self.table.slot(hash, |_| false) {
+                    self.table.point(slot, hash, entry.target()).map_err(no_memory())?;
+                }
+                self.grow(segments)?;
             }
         }
-        let hash = self.hasher.hash(record.key);
+        Ok(())
+    }
+
+    fn lock(&self, stripe: usize) -> impl Drop + use<'_> {
+        self.stripes[stripe & (STRIPES - 1)].lock()
+    }
+
+    fn grow(&self, segments: &Segments) -> Result<()> {
+        if !self.table.is_loaded() {
+            return Ok(());
+        }
+        let hash_of = |entry: Entry| {
+            let address = entry.address();
+            match segments.at(address)?.at(address.offset()) {
+                At::Record(record) => Some(self.hasher.hash(record.key)),
+                _ => None,
+            }
+        };
+        self.table.grow(|stripe| self.lock(stripe), hash_of).map_err(no_memory())
+    }
+
+    /// Takes a record into the table, unless the table has a newer one. Says whether it is to be counted
+    /// as live.
+    fn apply(
+        &self,
+        segments: &Segments,
+        segment: &Segment,
+        offset: usize,
+        record: &Record<'_>,
+        hash: u64,
+    ) -> Result<bool> {
+        let is_counted = Position { segment: segment.number(), offset: offset as u64 } >= self.state.counted;
+        let tombstone = record.kind == Kind::Delete;
+        let target = Target { address: Address::new(segment.number(), offset), tombstone };
+        let _stripe = self.lock(hash as usize);
         let mut old: Option<(Stamp, usize, Target)> = None;
         let slot = self.table.slot(hash, |entry| {
             let address = entry.address();
@@ -100,34 +213,67 @@ impl Replay {
                 _ => false,
             }
         });
-        if old.is_some_and(|(stamp, ..)| stamp > record.stamp) {
-            return Ok(());
+        if let Some((stamp, _, old)) = old
+            && (stamp, place(segments, old.address)) >= (record.stamp, place(segments, target.address))
+        {
+            return Ok(false);
         }
-        let tombstone = record.kind == Kind::Delete;
-        let target = Target { address: Address::new(segment.number(), offset), tombstone };
-        let Some(slot) = slot else { return Ok(()) };
-        let was_there = match (&slot, old) {
-            (Slot::Found(..), Some((_, len, target))) => {
-                if let Some(segment) = segments.at(target.address) {
-                    segment.sub_live(len, target.tombstone);
+        let Some(slot) = slot else { return Ok(false) };
+        if let (true, Some((_, len, old))) = (is_counted, old)
+            && let Some(segment) = segments.at(old.address)
+        {
+            segment.sub_live(len, old.tombstone);
+        }
+        self.table.point(slot, hash, target).map_err(no_memory())?;
+        Ok(is_counted)
+    }
+}
+
+/// Where a record is, in the order of the log.
+fn place(segments: &Segments, address: Address) -> (usize, usize) {
+    let oldest = segments.oldest().map_or(0, |oldest| oldest.number());
+    (address.segments_after(oldest), address.offset())
+}
+
+impl Sink for Replay {
+    fn take(
+        &self,
+        segments: &Segments,
+        segment: &Arc<Segment>,
+        records: &[(usize, Record<'_>)],
+    ) -> Result<()> {
+        let position = |offset: usize| Position { segment: segment.number(), offset: offset as u64 };
+        let mut hashes = [0; BATCH];
+        for (hash, (offset, record)) in hashes.iter_mut().zip(records) {
+            match record.kind {
+                Kind::Put | Kind::Delete => {
+                    *hash = self.hasher.hash(record.key);
+                    self.table.prefetch(*hash);
                 }
-                !target.tombstone
+                Kind::Vanish => _ = self.vanished.fetch_max(position(*offset).to_word(), Ordering::Relaxed),
+                Kind::Seal | Kind::Manifest => {}
             }
-            _ => false,
-        };
-        self.table.point(slot, hash, target).map_err(Error::io("allocate", "memory for the table"))?;
-        segment.add_live(record.len, tombstone);
-        self.records += i64::from(!tombstone) - i64::from(was_there);
-        while self.table.is_loaded() {
-            let hash_of = |entry: Entry| {
-                let address = entry.address();
-                match segments.at(address)?.at(address.offset()) {
-                    At::Record(record) => Some(self.hasher.hash(record.key)),
-                    _ => None,
-                }
-            };
-            self.table.grow(|_| (), hash_of).map_err(Error::io("allocate", "memory for the table"))?;
         }
+        // What is before a vanish is dropped at the end anyway.
+        let vanished = Position::from_word(self.vanished.load(Ordering::Relaxed));
+        let wanted = hashes.iter().zip(records).filter(|(_, (offset, record))| {
+            matches!(record.kind, Kind::Put | Kind::Delete) && position(*offset) > vanished
+        });
+        for (&hash, _) in wanted.clone() {
+            self.table.candidates(hash, |entry| {
+                if let Some(segment) = segments.at(entry.address()) {
+                    segment.region().prefetch(entry.address().offset(), AHEAD);
+                }
+            });
+        }
+        for (&hash, (offset, record)) in wanted {
+            if self.apply(segments, segment, *offset, record, hash)? {
+                segment.add_live(record.len, record.kind == Kind::Delete);
+            }
+            self.grow(segments)?;
+        }
+        let last = records.iter().map(|(_, record)| record.stamp.ts).max().unwrap_or(0);
+        self.last_ts.fetch_max(last, Ordering::Relaxed);
         Ok(())
     }
 }

@@ -105,7 +105,7 @@ impl Shared {
     /// Decides on the position, and shares the segments before it that can be shared.
     fn capture(&self, folder: &Path) -> Result<Moment> {
         // Segments are neither removed nor rewritten meanwhile.
-        let _compacting = self.compacting.lock();
+        let _compacting = self.lock_compacting();
         let (mut position, last_change) = {
             let tail = self.tail.lock();
             (self.end(), tail.last_ts)

@@ -1,4 +1,5 @@
-//! The background threads of a store: one syncs, one allocates ahead, one compacts.
+//! The background threads of a store: one syncs, one allocates ahead, one compacts, one writes
+//! checkpoints.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -26,6 +27,8 @@ pub(crate) struct Signals {
     allocate: Flag,
     /// Segments may have died.
     compact: Flag,
+    /// A checkpoint may be due.
+    checkpoint: Flag,
     /// A request for pages is under way.
     populating: AtomicBool,
 }
@@ -73,6 +76,11 @@ impl Signals {
         self.compact.wait(Some(pause));
     }
 
+    /// Waits for `pause`, or until the store is closed.
+    pub(crate) fn wait_for_checkpoint(&self, pause: Duration) {
+        self.checkpoint.wait(Some(pause));
+    }
+
     /// Asks for more pages where fewer than enough are left.
     #[inline]
     pub(crate) fn populate_if_near(&self, left: usize) {
@@ -97,6 +105,7 @@ impl Signals {
         self.stop.store(true, Ordering::Release);
         self.allocate.raise();
         self.compact.raise();
+        self.checkpoint.raise();
     }
 }
 
@@ -118,6 +127,9 @@ pub(crate) fn start(shared: &Arc<Shared>) -> Result<Vec<JoinHandle<()>>> {
     })?;
     spawn("allocate", Shared::allocate_ahead)?;
     spawn("compact", Shared::compact_in_background)?;
+    if shared.kit.medium.is_durable() {
+        spawn("checkpoint", Shared::checkpoint_in_background)?;
+    }
     Ok(threads)
 }
 

@@ -313,6 +313,8 @@ fn the_checkpoint_is_as_documented() {
     assert_eq!(map.number("last time"), last.time);
     assert_eq!(map.number("segments"), 2);
     let tail_crc = map.number("tail crc");
+    let counted = (map.number("counted segment"), map.number("counted offset"));
+    assert_eq!(counted, (segment, offset), "nothing was written while the database was closed");
     assert_eq!(map.number("crc"), crc(&[&bytes[..4092]]));
     map.end();
 

@@ -92,6 +92,12 @@ fn child() {
                 }
             });
         }
+        scope.spawn(|| {
+            loop {
+                std::thread::sleep(Duration::from_millis(3));
+                store.checkpoint().unwrap();
+            }
+        });
         loop {
             std::thread::sleep(Duration::from_millis(15));
             store.optimize().unwrap();

@@ -5,6 +5,10 @@
 #[cfg(test)]
 mod backup;
 #[cfg(test)]
+mod checkpoints;
+#[cfg(test)]
+mod compaction;
+#[cfg(test)]
 mod damage;
 #[cfg(test)]
 mod each_call;

@@ -81,11 +81,13 @@ pub fn crash(from: &Path, to: &Path) {
     }
 }
 
-/// Copies a directory. A file that is just being removed is left out. Holes stay holes.
+/// Copies a directory. A file that is just being removed is left out. Holes stay holes. A checkpoint is
+/// copied before the log, so that it is never newer.
 pub fn copy_files(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
+    let mut entries: Vec<_> = fs::read_dir(from).unwrap().map(Result::unwrap).collect();
+    entries.sort_by_key(fs::DirEntry::file_name);
+    for entry in entries {
         let target = to.join(entry.file_name());
         match entry.file_type().unwrap().is_dir() {
             true => copy_files(&entry.path(), &target),
