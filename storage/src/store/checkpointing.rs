@@ -177,9 +177,10 @@ impl Shared {
         given_up: &Cell<Option<GivenUp>>,
     ) -> Result<()> {
         let started = Instant::now();
+        // The table first: a vanish after this replaces it, and is noticed.
+        let table = Arc::clone(&self.view.load().table);
         // Before the first bucket: whoever appends before this holds its stripe until the table has it.
         let position = self.end();
-        let table = Arc::clone(&self.view.load().table);
         let needed = Cell::new(None);
         let state = || {
             let state = self.state_now(position, &table).ok_or_else(|| {
