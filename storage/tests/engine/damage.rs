@@ -273,3 +273,24 @@ fn many_damages_at_once_are_no_worse() {
         scene.judge(&format!("round {round}"), false, random.below(3) == 0);
     }
 }
+
+/// Else its segment would count as empty, and be removed with what is live in it.
+#[test]
+fn a_damaged_length_is_not_believed_when_its_record_is_replaced() {
+    let folder = scene::quick_folder();
+    let path = folder.path().join("length.tch");
+    let store = Store::open(small_segments(&path, SEGMENT)).unwrap();
+    let mut model = Model::new();
+    let value = vec![b'v'; 100];
+    for number in 0..200 {
+        let key = format!("key {number:03}").into_bytes();
+        store.put(&key, &value).unwrap();
+        model.insert(key, value.clone());
+    }
+    // The first record's value is then as long as nearly all that was written.
+    patch(&scene::segment(&path, 1), 64 + 16, &20_000_u32.to_le_bytes());
+    store.put(b"key 000", &value).unwrap();
+    let records = (20 + 7 + value.len() as u64) * 200;
+    assert!(store.figures().live_bytes >= records, "{:?}", store.figures());
+    scene::check(&store, &model, "after the damaged record was replaced");
+}

@@ -419,3 +419,23 @@ fn an_old_checkpoint_is_no_harm() {
         store.close().unwrap();
     }
 }
+
+#[test]
+fn of_two_records_of_a_key_that_with_the_later_stamp_counts() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("stamps.tch");
+    Store::open(small_segments(&path, SEGMENT)).unwrap().put(b"k", b"new").unwrap();
+    fs::remove_file(path.join("index/checkpoint")).unwrap();
+    // The same record again, a microsecond older, with another value.
+    let file = segment(&path, 1);
+    let mut record = fs::read(&file).unwrap()[64..64 + 24].to_vec();
+    let time = u64::from_le_bytes(record[8..16].try_into().unwrap()) - 1;
+    record[8..16].copy_from_slice(&time.to_le_bytes());
+    record[21..].copy_from_slice(b"old");
+    let crc = crc32fast::hash(&[&record[20..], &record[4..20]].concat());
+    record[..4].copy_from_slice(&crc.to_le_bytes());
+    patch(&file, 64 + 24, &record);
+    let store = Store::open(small_segments(&path, SEGMENT)).unwrap();
+    assert_eq!(store.get(b"k", <[u8]>::to_vec).unwrap(), Some(b"new".to_vec()));
+    assert!(store.figures().log_bytes >= 64 + 48, "the older one was read");
+}
