@@ -11,6 +11,7 @@
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering, fence};
 
+use crossbeam_utils::CachePadded;
 use parking_lot::Mutex;
 
 use crate::index::bucket::{ENTRIES, Entry, LINK, Link, Target, WORDS};
@@ -37,7 +38,8 @@ pub struct Table {
     pub(super) first_level: u32,
     /// Primary buckets in use.
     pub(super) size: AtomicU64,
-    pub(super) entries: AtomicU64,
+    /// On a line of its own: it changes with every new key, what is around it seldom.
+    pub(super) entries: CachePadded<AtomicU64>,
     pub(super) spare_overflow: Mutex<SpareOverflow>,
     pub(super) growing: Mutex<()>,
     /// Primary buckets whose pages are ready for writing, or were there from the start.
@@ -86,7 +88,7 @@ impl Table {
             overflow,
             first_level,
             size: AtomicU64::new(size),
-            entries: AtomicU64::new(entries),
+            entries: AtomicU64::new(entries).into(),
             spare_overflow: Mutex::new(SpareOverflow { free: Vec::new(), next: next_overflow }),
             growing: Mutex::new(()),
             ready: AtomicU64::new(1 << first_level),

@@ -111,6 +111,10 @@ impl Replay {
         if vanished != Position::default() {
             self.drop_before(kit, segments, vanished)?;
         }
+        // Threads that were in each other's way may have left some of it to do.
+        while self.table.is_loaded() {
+            self.grow(segments)?;
+        }
         if has_read || self.has_forgotten {
             self.records = self.table.records() as i64;
         }
@@ -270,6 +274,8 @@ impl Sink for Replay {
             if self.apply(segments, segment, *offset, record, hash)? {
                 segment.add_live(record.len, record.kind == Kind::Delete);
             }
+        }
+        for _ in 0..BATCH / 2 {
             self.grow(segments)?;
         }
         let last = records.iter().map(|(_, record)| record.stamp.ts).max().unwrap_or(0);
