@@ -109,6 +109,8 @@ impl Shared {
             Goal::Tight(_) => self.lock_compacting(),
             Goal::Busy | Goal::Idle => self.compacting.lock(),
         };
+        // What puts have replaced is known to be dead only then.
+        self.pass_all_stripes();
         let view = self.view.load_full();
         let (segment_size, room) = (self.kit.segment_size as u64, self.room_when_full());
         let Some(Choice { segment, ease }) = choose(&view, goal, segment_size, room) else {

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use lcnode_storage::examine::{
-    CheckpointView, Report, SegmentState, Verdict, Weight, check, inspect, repair,
+    CheckpointView, Inspection, Report, SegmentState, Verdict, Weight, check, inspect, repair,
 };
 use lcnode_storage::{Error, Options, Store};
 
@@ -209,7 +209,12 @@ fn an_overview_shows_the_figures_of_the_store() {
         fs::write(scene.path.join("index/checkpoint"), b"nonsense").unwrap();
         let again = inspect(&scene.path, &mut |_| ()).unwrap();
         assert_eq!(again.checkpoint, CheckpointView::Unused("it is shorter than its header".to_owned()));
-        assert_eq!((again.records, again.totals()), (view.records, view.totals()));
+        // Tombstones that compaction had dropped already are read again where their segment is still there.
+        let without_tombstones = |view: &Inspection| {
+            let (file_bytes, live, _, tombstones) = view.totals();
+            (view.records, file_bytes, live - tombstones)
+        };
+        assert_eq!(without_tombstones(&again), without_tombstones(&view));
     }
 }
 
