@@ -32,6 +32,7 @@ pub use backup::{Backup, Phase, Restore, Restored, Ways, restore};
 pub use durability::SyncMode;
 pub use error::{Error, Result};
 pub use log::address::Position;
+pub use log::record::Attributes;
 pub use options::{DEFAULT_SEGMENT, Options, Place};
 pub use store::{Change, Cursor, Figures, Inline, KeyIterator, SegmentFigures, Snapshot, Store};
 

@@ -236,7 +236,8 @@ impl Walk<'_> {
             wrong.push(format!("it counts {} records, but has {}", self.state.records, self.records));
         }
         // Their bytes say less: they may be wrong where a damaged record was overwritten.
-        let listed = self.state.segments.iter().map(|state| (state.number, segment::live_count(state.live)));
+        let listed =
+            self.state.segments.iter().map(|state| (state.number, segment::live_count(state.counts.live)));
         for ((number, counted), &live) in
             listed.zip(&self.live).filter(|((_, counted), live)| counted != *live)
         {

@@ -11,6 +11,7 @@ use crate::index::bucket::WORDS;
 use crate::index::buckets::Buckets;
 use crate::index::table::{STRIPES, Table};
 use crate::log::address::Position;
+use crate::log::segment::{Counts, Expiring};
 use crate::medium::{Medium, Words};
 use crate::meta::DatabaseId;
 
@@ -38,14 +39,12 @@ pub struct SegmentState {
     pub number: u64,
     /// Bytes written.
     pub written: u64,
-    /// Live records, tombstones included, and their bytes: see [`crate::log::segment::Segment::live_word`].
-    pub live: u64,
-    /// Bytes of live tombstones.
-    pub tombstones: u64,
+    /// What is counted of it.
+    pub counts: Counts,
 }
 
 /// Bytes of a segment's state in the tail.
-const SEGMENT: usize = 32;
+const SEGMENT: usize = 64;
 
 /// What a checkpoint says beside the table.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -264,9 +263,19 @@ pub fn load(medium: &dyn Medium, id: DatabaseId) -> std::result::Result<(Table, 
     Ok((table, state))
 }
 
+/// The numbers of a segment's state, in file order.
+pub(super) fn segment_words(state: &SegmentState) -> [u64; SEGMENT / 8] {
+    let Counts { live, tombstones, expiring } = state.counts;
+    let Expiring { bytes, records, seconds, latest } = expiring;
+    [state.number, state.written, live, tombstones, bytes, records, seconds, latest]
+}
+
 fn segment_state(bytes: &[u8]) -> SegmentState {
     let word = |at: usize| u64::from_le_bytes(std::array::from_fn(|i| bytes[at + i]));
-    SegmentState { number: word(0), written: word(8), live: word(16), tombstones: word(24) }
+    let [bytes, records, seconds, latest] = [32, 40, 48, 56].map(word);
+    let expiring = Expiring { bytes, records, seconds, latest };
+    let counts = Counts { live: word(16), tombstones: word(24), expiring };
+    SegmentState { number: word(0), written: word(8), counts }
 }
 
 /// A part of the file that has a CRC of its own, and where it goes.

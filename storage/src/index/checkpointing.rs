@@ -8,7 +8,7 @@ use std::io::{self, SeekFrom};
 
 use crate::error::{Error, Result};
 use crate::index::bucket::{ENTRIES, Entry, Link, WORDS};
-use crate::index::checkpoint::{BLOCK, HEADER, NAME, Numbers, State, header};
+use crate::index::checkpoint::{BLOCK, HEADER, NAME, Numbers, State, header, segment_words};
 use crate::index::table::{STRIPES, Table};
 use crate::medium::{Medium, WriteSeek};
 use crate::meta::DatabaseId;
@@ -121,7 +121,7 @@ fn fill<L>(out: &mut dyn WriteSeek, source: &Source<'_, L>) -> io::Result<State>
 
     let mut tail = Vec::new();
     for segment in &state.segments {
-        for number in [segment.number, segment.written, segment.live, segment.tombstones] {
+        for number in segment_words(segment) {
             tail.extend_from_slice(&number.to_le_bytes());
         }
     }

@@ -7,6 +7,7 @@ use super::checkpoint::{self, BLOCK, HEADER, NAME, SegmentState, State};
 use super::checkpointing::{self, Source};
 use super::{Entry, Slot, Table, Target};
 use crate::log::address::{Address, Position};
+use crate::log::segment::{Counts, Expiring};
 use crate::medium::{Directory, Medium};
 use crate::meta::DatabaseId;
 
@@ -172,6 +173,11 @@ fn readers_find_everything_during_growth() {
     assert!(searches.load(Ordering::Relaxed) > 0);
 }
 
+fn counts(live: u64) -> Counts {
+    let expiring = Expiring { bytes: 1, records: live + 1, seconds: live + 2, latest: live + 3 };
+    Counts { live, tombstones: live + 4, expiring }
+}
+
 const ID: DatabaseId = DatabaseId([9; 16]);
 
 fn write(medium: &Directory, table: &Table, state: &State, after_a_bucket: &dyn Fn()) {
@@ -200,8 +206,8 @@ fn written(count: u64, folder: &tempfile::TempDir) -> (Directory, Table, Records
         records: count / 3 * 2,
         last_ts: 99,
         segments: vec![
-            SegmentState { number: 3, written: 5, live: 4, tombstones: 1 },
-            SegmentState { number: 7, written: 1234, live: 1000, tombstones: 0 },
+            SegmentState { number: 3, written: 5, counts: counts(4) },
+            SegmentState { number: 7, written: 1234, counts: counts(1000) },
         ],
     };
     write(&medium, &table, &state, &|| ());

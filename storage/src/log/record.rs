@@ -3,6 +3,8 @@
 //! What is always true: a record is written once and never changed; its CRC covers every byte but
 //! itself; a header of twenty zero bytes is no record but the unwritten end of a segment.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use crc32fast::Hasher;
 
 /// Bytes of the header before its optional fields.
@@ -54,6 +56,15 @@ pub struct Stamp {
     pub origin: u16,
 }
 
+/// What a record may have beside key and value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Attributes {
+    /// When the record ends, in milliseconds since the Unix epoch: from then on it is hidden.
+    pub expiry: Option<u64>,
+    /// memcached's opaque flags, 0 where none were given.
+    pub flags: u32,
+}
+
 /// A record as it lies in a segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Record<'a> {
@@ -61,16 +72,27 @@ pub struct Record<'a> {
     pub kind: Kind,
     /// When and where.
     pub stamp: Stamp,
-    /// When the record ends, in milliseconds since the Unix epoch.
-    pub expiry: Option<u64>,
-    /// memcached's opaque flags, 0 where none were given.
-    pub flags: u32,
+    /// Expiry and flags.
+    pub attributes: Attributes,
     /// The key, empty for all kinds but `Put` and `Delete`.
     pub key: &'a [u8],
     /// The value, empty for all kinds but `Put` and `Manifest`.
     pub value: &'a [u8],
     /// Bytes of the whole record.
     pub len: usize,
+}
+
+impl Record<'_> {
+    /// Whether it has ended. The clock is looked at only where the record has an end.
+    #[inline]
+    pub fn has_expired(&self) -> bool {
+        self.attributes.expiry.is_some_and(|expiry| expiry <= now_ms())
+    }
+}
+
+/// Milliseconds since the Unix epoch.
+pub fn now_ms() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
 }
 
 /// What stands at an offset of a segment.
@@ -95,6 +117,12 @@ impl Head {
     /// The head of a record of `kind` with neither expiry nor flags.
     #[inline]
     pub fn new(kind: Kind, key_len: usize, value_len: usize) -> Self {
+        Self::with(kind, key_len, value_len, Attributes::default())
+    }
+
+    /// The head of a record of `kind`.
+    #[inline]
+    pub fn with(kind: Kind, key_len: usize, value_len: usize, attributes: Attributes) -> Self {
         let mut bytes = [0; HEADER_MAX];
         bytes[4] = kind as u8;
         bytes[16..20].copy_from_slice(&(value_len as u32).to_le_bytes());
@@ -104,6 +132,16 @@ impl Head {
         } else {
             bytes[5] = LONG_KEY;
             bytes[HEADER..HEADER + 4].copy_from_slice(&(key_len as u32).to_le_bytes());
+            len += 4;
+        }
+        if let Some(expiry) = attributes.expiry {
+            bytes[4] |= HAS_EXPIRY;
+            bytes[len..len + 8].copy_from_slice(&expiry.to_le_bytes());
+            len += 8;
+        }
+        if attributes.flags != 0 {
+            bytes[4] |= HAS_FLAGS;
+            bytes[len..len + 4].copy_from_slice(&attributes.flags.to_le_bytes());
             len += 4;
         }
         Self { bytes, len }
@@ -198,7 +236,8 @@ fn parse(bytes: &[u8]) -> Result<(Record<'_>, usize), Option<&'static str>> {
     }
     let stamp = Stamp { origin: u16::from_le_bytes([bytes[6], bytes[7]]), ts: u64_at(bytes, 8) };
     let (key, value) = bytes[head..len].split_at(key_len);
-    Ok((Record { kind, stamp, expiry, flags, key, value, len }, head))
+    let attributes = Attributes { expiry, flags };
+    Ok((Record { kind, stamp, attributes, key, value, len }, head))
 }
 
 #[inline]
@@ -235,6 +274,22 @@ mod tests {
             };
             assert_eq!((record.kind, record.stamp, record.len), (Kind::Put, stamp, bytes.len()));
             assert_eq!((record.key, record.value), (&key[..], &value[..]));
+        }
+    }
+
+    #[test]
+    fn attributes_are_read_back() {
+        for (expiry, flags) in [(None, 7), (Some(1), 0), (Some(u64::MAX), u32::MAX), (Some(0), 1)] {
+            let attributes = Attributes { expiry, flags };
+            for key in [&b"key"[..], &[b'k'; 300]] {
+                let mut body = Hasher::new();
+                body.update(key);
+                let mut head = Head::with(Kind::Put, key.len(), 0, attributes);
+                let bytes = [head.finish(Stamp { ts: 1, origin: 2 }, body), key].concat();
+                let At::Record(record) = read(&bytes) else { panic!("{:?}", read(&bytes)) };
+                assert_eq!((record.attributes, record.key, record.len), (attributes, key, bytes.len()));
+                assert_eq!(record.has_expired(), expiry.is_some_and(|expiry| expiry < u64::MAX));
+            }
         }
     }
 

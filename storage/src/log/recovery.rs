@@ -181,7 +181,7 @@ fn take_known(kit: &Kit, known: &Known, file: Found, log: &mut Opened) -> Result
     }
     region.set_written(state.written as usize);
     let segment = Arc::new(Segment::new(file.number, Arc::new(region)));
-    segment.set_live(state.live, state.tombstones);
+    segment.set_counts(&state.counts);
     segment.set_sealed();
     if state.written < segment.region().capacity() as u64 {
         log.uncut.push(Arc::clone(&segment));
@@ -220,7 +220,7 @@ fn begin(
     }
     let segment = Arc::new(Segment::new(number, Arc::new(region)));
     if let Some(state) = known.segments.iter().find(|state| state.number == number) {
-        segment.set_live(state.live, state.tombstones);
+        segment.set_counts(&state.counts);
     }
     log.segments.push(Arc::clone(&segment));
     Ok(Ok(Unread { segment, start, is_cut, name, len }))
@@ -369,7 +369,7 @@ fn resume(kit: &Kit, end: &End) -> Result<Active> {
         return Err(Error::Failed(format!("{path} has two writers")));
     };
     match &end.segment {
-        Some(read) => segment.set_live(read.live_word(), read.tombstones()),
+        Some(read) => segment.set_counts(&read.counts()),
         None => _ = appender.append(&[&segment::header(kit.id, end.number, capacity)]),
     }
     Ok(Active { segment: Arc::new(segment), appender })
@@ -381,7 +381,7 @@ fn mapped_anew(kit: &Kit, segment: &Segment, written: usize) -> Result<Arc<Segme
     let mut region = kit.medium.open(name).map_err(Error::io("open", kit.medium.describe(name)))?;
     region.set_written(written);
     let again = Segment::new(segment.number(), Arc::new(region));
-    again.set_live(segment.live_word(), segment.tombstones());
+    again.set_counts(&segment.counts());
     Ok(Arc::new(again))
 }
 

@@ -38,6 +38,33 @@ pub fn number_of(name: &str) -> Option<u64> {
     digits.parse().ok().filter(|number| (1..=MAX_NUMBER).contains(number))
 }
 
+/// Expiries later than this many seconds count as this many, so that sums of them stay in bounds.
+const LAST_SECOND: u64 = 1 << 35;
+
+/// What is counted of a segment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counts {
+    /// Live records and their bytes: see [`Segment::live_word`].
+    pub live: u64,
+    /// Bytes of live tombstones.
+    pub tombstones: u64,
+    /// Its records that end some time.
+    pub expiring: Expiring,
+}
+
+/// Records of a segment that end some time, live or not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Expiring {
+    /// Their bytes.
+    pub bytes: u64,
+    /// Their number.
+    pub records: u64,
+    /// The sum of their expiries, in seconds since the Unix epoch, rounded up.
+    pub seconds: u64,
+    /// The latest of these.
+    pub latest: u64,
+}
+
 /// One segment and what is known of it.
 #[derive(Debug)]
 pub struct Segment {
@@ -47,6 +74,8 @@ pub struct Segment {
     live: AtomicU64,
     /// Bytes of those that are tombstones.
     tombstones: AtomicU64,
+    /// The numbers of [`Expiring`].
+    expiring: [AtomicU64; 4],
     sealed: AtomicBool,
     /// A record in it could not be read, so that it cannot be rewritten.
     damaged: AtomicBool,
@@ -77,6 +106,7 @@ impl Segment {
             region,
             live: AtomicU64::new(0),
             tombstones: AtomicU64::new(0),
+            expiring: Default::default(),
             sealed: AtomicBool::new(false),
             damaged: AtomicBool::new(false),
         }
@@ -134,11 +164,50 @@ impl Segment {
         }
     }
 
-    /// Sets what is live, as [`Segment::live_word`] has it, and the bytes of tombstones in it: 0 at a
-    /// vanish, what the checkpoint says at a start.
-    pub fn set_live(&self, word: u64, tombstones: u64) {
-        self.live.store(word, Ordering::Relaxed);
-        self.tombstones.store(tombstones, Ordering::Relaxed);
+    /// A record of `bytes` that ends at `expiry` was written, live or not.
+    #[cold]
+    pub fn add_expiring(&self, bytes: usize, expiry: u64) {
+        let seconds = expiry.div_ceil(1000).min(LAST_SECOND);
+        let [total, count, sum, latest] = &self.expiring;
+        total.fetch_add(bytes as u64, Ordering::Relaxed);
+        count.fetch_add(1, Ordering::Relaxed);
+        sum.fetch_add(seconds, Ordering::Relaxed);
+        latest.fetch_max(seconds, Ordering::Relaxed);
+    }
+
+    /// What is counted of it.
+    pub fn counts(&self) -> Counts {
+        let [bytes, records, seconds, latest] = &self.expiring;
+        let [bytes, records, seconds, latest] =
+            [bytes, records, seconds, latest].map(|number| number.load(Ordering::Relaxed));
+        let expiring = Expiring { bytes, records, seconds, latest };
+        Counts { live: self.live_word(), tombstones: self.tombstones(), expiring }
+    }
+
+    /// Sets what is counted: nothing at a vanish, what the checkpoint says at a start.
+    pub fn set_counts(&self, counts: &Counts) {
+        let Counts { live, tombstones, expiring } = counts;
+        self.live.store(*live, Ordering::Relaxed);
+        self.tombstones.store(*tombstones, Ordering::Relaxed);
+        let numbers = [expiring.bytes, expiring.records, expiring.seconds, expiring.latest];
+        for (counter, number) in self.expiring.iter().zip(numbers) {
+            counter.store(number, Ordering::Relaxed);
+        }
+    }
+
+    /// About how many live bytes have expired by `now`, in milliseconds since the Unix epoch: all of those
+    /// that ever will where the latest expiry is past, half where their mean is.
+    pub fn expired(&self, now: u64) -> u64 {
+        let Expiring { bytes, records, seconds, latest } = self.counts().expiring;
+        let now = now / 1000;
+        let expired = match seconds.checked_div(records) {
+            Some(_) if latest <= now => bytes,
+            Some(mean) if mean <= now => bytes / 2,
+            _ => 0,
+        };
+        // Of the live bytes as large a part as of all.
+        let part = u128::from(self.live()) * u128::from(expired) / u128::from(self.written().max(1));
+        part.min(self.live().into()) as u64
     }
 
     /// Whether nothing more is appended.

@@ -19,7 +19,7 @@ use parking_lot::{Condvar, MutexGuard};
 
 use crate::error::{Error, Result};
 use crate::log::address::{Address, MAX_OFFSET, Position};
-use crate::log::record::{Head, Kind, SEAL, Stamp};
+use crate::log::record::{Attributes, Head, Kind, Record, SEAL, Stamp};
 use crate::log::segment::{HEADER, Segment};
 use crate::medium::{Appender, Medium};
 use crate::meta::DatabaseId;
@@ -55,6 +55,8 @@ pub struct Draft<'a> {
     pub key: &'a [u8],
     /// Its value, in two parts.
     pub value: [&'a [u8]; 2],
+    /// Expiry and flags.
+    pub attributes: Attributes,
 }
 
 /// A segment that is written.
@@ -219,27 +221,50 @@ pub fn append(
     urgency: Urgency,
 ) -> Result<Address> {
     let value_len = draft.value[0].len() + draft.value[1].len();
-    let mut head = Head::new(draft.kind, draft.key.len(), value_len);
+    let mut head = Head::with(draft.kind, draft.key.len(), value_len, draft.attributes);
     let len = head.len() + draft.key.len() + value_len;
     make_room(tail, kit, host, len, urgency)?;
     let ts = now().max(tail.last_ts.saturating_add(1));
     let head = head.finish(Stamp { ts, origin: kit.origin }, body);
     let placed = tail.place(&[head, draft.key, draft.value[0], draft.value[1]], len, draft.kind)?;
     tail.last_ts = ts;
+    if let Some(expiry) = draft.attributes.expiry {
+        tail.active.segment.add_expiring(len, expiry);
+    }
     Ok(placed)
 }
 
-/// Appends a whole record as it is: one that compaction moves.
+/// Appends a whole record as it is, stamp included: one that compaction moves.
 pub fn append_copy(
     tail: &mut TailGuard<'_>,
     kit: &Kit,
     host: &impl Host,
-    record: &[u8],
-    kind: Kind,
+    bytes: &[u8],
+    record: &Record<'_>,
 ) -> Result<Address> {
-    make_room(tail, kit, host, record.len(), Urgency::Compaction)?;
-    tail.owed = tail.owed.map(|owed| owed.saturating_sub(record.len()));
-    tail.place(&[record], record.len(), kind)
+    make_room(tail, kit, host, bytes.len(), Urgency::Compaction)?;
+    tail.owed = tail.owed.map(|owed| owed.saturating_sub(bytes.len()));
+    let placed = tail.place(&[bytes], bytes.len(), record.kind)?;
+    if let Some(expiry) = record.attributes.expiry {
+        tail.active.segment.add_expiring(bytes.len(), expiry);
+    }
+    Ok(placed)
+}
+
+/// Appends a tombstone in place of a record that has expired, under its stamp.
+pub fn append_tombstone(
+    tail: &mut TailGuard<'_>,
+    kit: &Kit,
+    host: &impl Host,
+    record: &Record<'_>,
+) -> Result<Address> {
+    let mut body = Hasher::new();
+    body.update(record.key);
+    let mut head = Head::new(Kind::Delete, record.key.len(), 0);
+    let len = head.len() + record.key.len();
+    make_room(tail, kit, host, len, Urgency::Compaction)?;
+    tail.owed = tail.owed.map(|owed| owed.saturating_sub(record.len));
+    tail.place(&[head.finish(record.stamp, body), record.key], len, Kind::Delete)
 }
 
 /// Sees to it that the active segment has room for `len` bytes.

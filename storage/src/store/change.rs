@@ -7,7 +7,7 @@ use crc32fast::Hasher;
 use crate::error::{Error, Result};
 use crate::index::{Slot, Target};
 use crate::log::address::Address;
-use crate::log::record::{At, Kind, Record};
+use crate::log::record::{At, Attributes, Kind, Record};
 use crate::log::writer::{self, Draft, Urgency};
 use crate::store::{Shared, Store, View};
 
@@ -65,7 +65,13 @@ type Found<'a> = (Record<'a>, Target);
 impl Store {
     /// Stores `value` under `key`, whatever was there.
     pub fn put(&self, key: &[u8], value: &[u8]) -> Result<()> {
-        self.shared.put(key, value)
+        self.shared.put(key, value, Attributes::default())
+    }
+
+    /// Stores `value` under `key` with an expiry, flags or both. From its expiry on the record is hidden; it
+    /// is counted until compaction drops it.
+    pub fn put_with(&self, key: &[u8], value: &[u8], attributes: Attributes) -> Result<()> {
+        self.shared.put(key, value, attributes)
     }
 
     /// Removes a record; says whether there was one.
@@ -74,7 +80,7 @@ impl Store {
     }
 
     /// Changes the value of `key` as `decide` says, which is given the old value and runs while no
-    /// one else can change the key. Returns whether anything changed.
+    /// one else can change the key. Expiry and flags stay as they are. Returns whether anything changed.
     pub fn update<'new>(
         &self,
         key: &[u8],
@@ -87,10 +93,10 @@ impl Store {
 impl Shared {
     /// Stores a value whatever was there: see [`crate::store::stripe`].
     #[inline]
-    fn put(&self, key: &[u8], value: &[u8]) -> Result<()> {
+    fn put(&self, key: &[u8], value: &[u8], attributes: Attributes) -> Result<()> {
         self.check_writable()?;
         let hash = self.hasher.hash(key);
-        let draft = Draft { kind: Kind::Put, key, value: [value, &[]] };
+        let draft = Draft { kind: Kind::Put, key, value: [value, &[]], attributes };
         let loaded = self.put_noted(hash, || self.append(&draft))?;
         self.after_change(loaded);
         Ok(())
@@ -147,7 +153,7 @@ impl Shared {
             return Err(self.damaged(view, address));
         }
         let before = match &found {
-            Some(found) if !found.1.tombstone => Some(match old {
+            Some(found) if !found.1.tombstone && !found.0.has_expired() => Some(match old {
                 Old::Read => self.whole(view, found)?,
                 Old::Replaced => &[][..],
             }),
@@ -164,13 +170,18 @@ impl Shared {
             Change::Delete if before.is_none() => return Ok(false),
             Change::Delete => (Kind::Delete, &[][..], &[][..]),
         };
-        let existed = before.is_some();
-        let draft = Draft { kind, key, value: [kept, new] };
+        let attributes = match (&found, kind) {
+            (Some((record, _)), Kind::Put) if before.is_some() => record.attributes,
+            _ => Attributes::default(),
+        };
+        // One that has expired is counted until it is dropped.
+        let was_counted = found.as_ref().is_some_and(|(_, target)| !target.tombstone);
+        let draft = Draft { kind, key, value: [kept, new], attributes };
         let address = self.append(&draft)?;
         let target = Target { address, tombstone: kind == Kind::Delete };
         let added = self.publish(view, slot, hash, target, found.as_ref())?;
         view.table.count(added.into());
-        match (existed, kind) {
+        match (was_counted, kind) {
             (false, Kind::Put) => _ = self.records.fetch_add(1, Ordering::Relaxed),
             (true, Kind::Delete) => _ = self.records.fetch_sub(1, Ordering::Relaxed),
             _ => {}

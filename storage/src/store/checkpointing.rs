@@ -222,8 +222,7 @@ impl Shared {
         let segments = view.segments.iter().map(|segment| SegmentState {
             number: segment.number(),
             written: segment.written(),
-            live: segment.live_word(),
-            tombstones: segment.tombstones(),
+            counts: segment.counts(),
         });
         Arc::ptr_eq(&view.table, table).then(|| State {
             position,

@@ -9,6 +9,7 @@
 //!   other, so nothing can come back when the log is read again.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crc32fast::Hasher;
@@ -17,7 +18,7 @@ use crate::error::{Error, Result};
 use crate::index::{Slot, Table, Target};
 use crate::log::address::{Address, MAX_SPAN, Position};
 use crate::log::manifest::Manifest;
-use crate::log::record::{At, Kind, SEAL};
+use crate::log::record::{At, Attributes, Kind, Record, SEAL, now_ms};
 use crate::log::segment::{FOLDER, HEADER, Segment};
 use crate::log::writer::{self, Draft, Urgency};
 use crate::store::pace::{Ease, Pace};
@@ -186,9 +187,7 @@ impl Shared {
                 // A vanish matters to older segments only, and those were all dead and are gone: see
                 // `choose`. A manifest is replaced when a segment is removed.
                 Kind::Vanish | Kind::Manifest | Kind::Seal => {}
-                Kind::Put | Kind::Delete => {
-                    self.move_record(segment, offset, record.key, record.len, drop_tombstones)?
-                }
+                Kind::Put | Kind::Delete => self.move_record(segment, offset, &record, drop_tombstones)?,
             }
             offset += record.len;
             pace.worked(record.len, || self.is_hurried());
@@ -214,7 +213,7 @@ impl Shared {
             let offset = entry.address().offset();
             match segment.at(offset) {
                 At::Record(record) => {
-                    self.move_record(segment, offset, record.key, record.len, drop_tombstones)?;
+                    self.move_record(segment, offset, &record, drop_tombstones)?;
                     pace.worked(record.len, || self.is_hurried());
                 }
                 At::End | At::Damage(_) => {
@@ -226,41 +225,44 @@ impl Shared {
         Ok(())
     }
 
-    /// Moves the record of `key` at an offset, if the table points at it.
+    /// Moves the record at an offset, if the table points at it. One that has expired goes, or becomes a
+    /// tombstone: older records of its key may lie in older segments.
     fn move_record(
         &self,
         segment: &Segment,
         offset: usize,
-        key: &[u8],
-        len: usize,
+        record: &Record<'_>,
         drop_tombstones: bool,
     ) -> Result<()> {
-        let hash = self.hasher.hash(key);
+        let hash = self.hasher.hash(record.key);
         let address = Address::new(segment.number(), offset);
         let stripe = self.lock_stripe(hash);
         let view = &stripe.view;
         let Some(Slot::Found(word, entry)) = view.table.slot(hash, |entry| entry.address() == address) else {
             return Ok(());
         };
-        let tombstone = entry.is_tombstone();
+        let expired = !entry.is_tombstone() && record.has_expired();
+        let tombstone = entry.is_tombstone() || expired;
         if tombstone && drop_tombstones {
             view.table.clear(word);
         } else {
-            let kind = if tombstone { Kind::Delete } else { Kind::Put };
-            let address = self.copy(segment, offset, len, kind)?;
+            let mut tail = self.tail.lock();
+            let address = match expired {
+                true => writer::append_tombstone(&mut tail, &self.kit, self, record)?,
+                false => {
+                    let bytes = segment.region().bytes().get(offset..offset + record.len).unwrap_or_default();
+                    writer::append_copy(&mut tail, &self.kit, self, bytes, record)?
+                }
+            };
+            self.set_end(&tail);
             let moved = entry.moved_to(Target { address, tombstone });
-            word.store(moved.0, std::sync::atomic::Ordering::Release);
+            word.store(moved.0, Ordering::Release);
         }
-        segment.sub_live(len, tombstone);
+        if expired {
+            self.records.fetch_sub(1, Ordering::Relaxed);
+        }
+        segment.sub_live(record.len, entry.is_tombstone());
         Ok(())
-    }
-
-    fn copy(&self, segment: &Segment, offset: usize, len: usize, kind: Kind) -> Result<Address> {
-        let bytes = segment.region().bytes().get(offset..offset + len).unwrap_or_default();
-        let mut tail = self.tail.lock();
-        let address = writer::append_copy(&mut tail, &self.kit, self, bytes, kind)?;
-        self.set_end(&tail);
-        Ok(address)
     }
 
     /// Takes a segment without live records out of the log, once all that replaced it is durable.
@@ -294,7 +296,8 @@ impl Shared {
         let view = self.view.load();
         let numbers = view.segments.iter().map(|other| other.number());
         let value = Manifest::of(numbers.filter(|&number| number != segment.number())).encode();
-        let draft = Draft { kind: Kind::Manifest, key: &[], value: [&value, &[]] };
+        let attributes = Attributes::default();
+        let draft = Draft { kind: Kind::Manifest, key: &[], value: [&value, &[]], attributes };
         let mut body = Hasher::new();
         body.update(&value);
         writer::append(&mut tail, &self.kit, self, &draft, body, Urgency::Compaction)?;
@@ -319,9 +322,10 @@ fn choose(view: &View, goal: Goal, segment_size: u64, room: Option<u64>) -> Opti
     if let Some(dead) = sealed().find(|segment| segment.is_dead()) {
         return Some(at_once(dead));
     }
+    let now = now_ms();
     let useful = |segment: &Segment| {
         let tombstones = if segment.number() == oldest { segment.tombstones() } else { 0 };
-        segment.live().saturating_sub(tombstones)
+        segment.live().saturating_sub(tombstones + segment.expired(now))
     };
     let (mut written, mut live, mut tombstones) = (0, 0, 0);
     for segment in sealed() {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::error::{Error, Result};
 use crate::index::Entry;
 use crate::log::address::Address;
-use crate::log::record::{At, Record};
+use crate::log::record::{At, Attributes, Record};
 use crate::store::{Shared, Store, View};
 
 /// How much of a record is fetched ahead, in bytes, where its value is to be read: the header, the key and
@@ -39,6 +39,11 @@ impl Store {
     pub fn get<T>(&self, key: &[u8], look: impl FnOnce(&[u8]) -> T) -> Result<Option<T>> {
         self.shared.read(key, |record| look(record.value))
     }
+
+    /// The same, with expiry and flags.
+    pub fn get_with<T>(&self, key: &[u8], look: impl FnOnce(&[u8], Attributes) -> T) -> Result<Option<T>> {
+        self.shared.read(key, |record| look(record.value, record.attributes))
+    }
 }
 
 impl View {
@@ -64,7 +69,9 @@ impl Shared {
         loop {
             let view = self.view.load();
             let noted = self.stripe(hash).noted(hash, |address| match self.record_at(&view, address) {
-                Ok(record) if record.key == key => Some(Ok(look.take().map(|look| look(&record)))),
+                Ok(record) if record.key == key => {
+                    Some(Ok(look.take().filter(|_| !record.has_expired()).map(|look| look(&record))))
+                }
                 Ok(_) => None,
                 Err(address) => Some(Err(address)),
             });
@@ -83,7 +90,7 @@ impl Shared {
             }
             let mut damage = None;
             let found = view.table.find(hash, |entry| match self.record(&view, entry) {
-                Ok(record) if record.key == key => Some(match entry.is_tombstone() {
+                Ok(record) if record.key == key => Some(match entry.is_tombstone() || record.has_expired() {
                     true => None,
                     false => look.take().map(|look| look(&record)),
                 }),

@@ -21,7 +21,7 @@ use crate::index::{Entry, STRIPES, Table, Target};
 use crate::log::address::{Address, Position};
 use crate::log::reading::{BATCH, Sink};
 use crate::log::record::{At, Kind, Record, Stamp};
-use crate::log::segment::{self, Segment, Segments};
+use crate::log::segment::{self, Counts, Segment, Segments};
 use crate::log::writer::Kit;
 
 /// How much of a record is fetched ahead, in bytes: header and key.
@@ -133,7 +133,7 @@ impl Replay {
         };
         let rest = self.table.entries_where(|entry| position(entry) > vanish);
         for segment in segments.iter().filter(|segment| segment.number() <= vanish.segment) {
-            segment.set_live(0, 0);
+            segment.set_counts(&Counts::default());
         }
         let small = (rest.len() as u64) < self.table.entries() / 2;
         if small {
@@ -273,6 +273,9 @@ impl Sink for Replay {
         for (&hash, (offset, record)) in wanted {
             if self.apply(segments, segment, *offset, record, hash)? {
                 segment.add_live(record.len, record.kind == Kind::Delete);
+                if let Some(expiry) = record.attributes.expiry {
+                    segment.add_expiring(record.len, expiry);
+                }
             }
         }
         for _ in 0..BATCH / 2 {

@@ -7,7 +7,8 @@ use crc32fast::Hasher;
 
 use crate::error::{Error, Result};
 use crate::index::Table;
-use crate::log::record::Kind;
+use crate::log::record::{Attributes, Kind};
+use crate::log::segment::Counts;
 use crate::log::writer::{self, Draft, Urgency};
 use crate::store::{Shared, Store, View};
 
@@ -27,12 +28,13 @@ impl Shared {
         {
             let _stripes = self.lock_all_stripes();
             let mut tail = self.tail.lock();
-            let draft = Draft { kind: Kind::Vanish, key: &[], value: [&[], &[]] };
+            let draft =
+                Draft { kind: Kind::Vanish, key: &[], value: [&[], &[]], attributes: Attributes::default() };
             let (body, urgency) = (Hasher::new(), Urgency::Delete);
             writer::append(&mut tail, &self.kit, self, &draft, body, urgency)?;
             self.set_end(&tail);
             self.replace_view(|view| View { table: Arc::clone(&empty), segments: view.segments.clone() });
-            self.view.load().segments.iter().for_each(|segment| segment.set_live(0, 0));
+            self.view.load().segments.iter().for_each(|segment| segment.set_counts(&Counts::default()));
             self.records.store(0, Ordering::Relaxed);
         }
         // So that nobody holds on to the old table.

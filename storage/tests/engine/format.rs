@@ -45,14 +45,14 @@ fn fields(heading: &str) -> Vec<Field> {
 }
 
 /// Bytes and the fields that should be in them.
-struct Map<'a> {
+pub struct Map<'a> {
     fields: BTreeMap<String, &'a [u8]>,
     texts: BTreeMap<String, String>,
 }
 
 impl<'a> Map<'a> {
     /// Cuts `bytes` up as a table says; what no field covers must be zero.
-    fn of(heading: &str, bytes: &'a [u8]) -> Self {
+    pub fn of(heading: &str, bytes: &'a [u8]) -> Self {
         let (mut fields_by_name, mut texts) = (BTreeMap::new(), BTreeMap::new());
         let mut at = 0;
         for Field { name, numbers, text } in fields(heading) {
@@ -71,7 +71,7 @@ impl<'a> Map<'a> {
         self.fields.remove(name).unwrap_or_else(|| panic!("the document has no field {name:?}"))
     }
 
-    fn number(&mut self, name: &str) -> u64 {
+    pub fn number(&mut self, name: &str) -> u64 {
         let bytes = self.take(name);
         bytes.iter().rev().fold(0, |number, &byte| number << 8 | u64::from(byte))
     }
@@ -321,13 +321,13 @@ fn the_checkpoint_is_as_documented() {
     let second = 4096 + (64 << base);
     let tail = second + (64 << overflow_base);
     assert_eq!(tail_crc, crc(&[&bytes[tail..]]));
-    let crcs = &bytes[tail + 2 * 32..];
+    let crcs = &bytes[tail + 2 * 64..];
     assert_eq!(crcs.len(), 8, "one block each");
     let block = |from: usize, buckets: u64| crc(&[&bytes[from..from + buckets as usize * 64]]) as u32;
     assert_eq!(crcs[..4], block(4096, size).to_le_bytes());
     assert_eq!(crcs[4..], block(second, overflow).to_le_bytes());
     let mut live_records = 0;
-    for (number, state) in (1..).zip(bytes[tail..tail + 64].chunks(32)) {
+    for (number, state) in (1..).zip(bytes[tail..tail + 128].chunks(64)) {
         let mut map = Map::of("### Fields of a segment in the tail", state);
         assert_eq!(map.number("number"), number);
         let file = fs::read(scene::segment(&scene.path, number)).unwrap();
@@ -339,6 +339,9 @@ fn the_checkpoint_is_as_documented() {
         assert_eq!(live >> 28, written - dead);
         live_records += live & ((1 << 28) - 1);
         assert_eq!(map.number("tombstones"), if number == 1 { 24 } else { 0 });
+        for none in ["expiring", "expiring records", "expiries", "latest expiry"] {
+            assert_eq!(map.number(none), 0, "{none}");
+        }
         map.end();
     }
     assert_eq!(live_records, 1_005, "the entries");

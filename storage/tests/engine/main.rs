@@ -15,6 +15,8 @@ mod each_call;
 #[cfg(test)]
 mod examine;
 #[cfg(test)]
+mod expiry;
+#[cfg(test)]
 mod faults;
 #[cfg(test)]
 mod faulty;
