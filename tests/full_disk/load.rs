@@ -134,8 +134,8 @@ fn several_writers_fill_it_over_and_over() {
             }
             _ => {
                 node.signal(Signal::SIGTERM);
-                // There may be no space for the table; the log has all.
-                eprintln!("the end on a full disk: {}", node.wait());
+                let end = node.wait();
+                assert!(end.success(), "the end on a full disk: {end}");
                 node = Launch::new(disk.path(), &OPTIONS).start();
                 check(&node, &mut writers);
             }

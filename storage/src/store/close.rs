@@ -1,8 +1,9 @@
 //! Closing: threads end, the log is made durable, the table is written out.
 
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::log::writer::is_no_space;
 use crate::store::{Shared, Store};
 
 impl Store {
@@ -41,7 +42,13 @@ impl Shared {
             return Ok(());
         }
         self.durability.sync(self.end())?;
-        self.checkpoint_at_close()?;
+        match self.checkpoint_at_close() {
+            // The log has everything.
+            Err(Error::Io { source, path, .. }) if is_no_space(&source) => {
+                warn!(path, "no space for a checkpoint: the next start reads the log");
+            }
+            written => written?,
+        }
         info!("database closed");
         Ok(())
     }
