@@ -11,6 +11,7 @@ mod misc;
 mod numbers;
 mod posix_regex;
 mod read;
+mod refusals;
 mod stat;
 mod write;
 
@@ -218,5 +219,5 @@ fn refuse(node: &Node, session: &mut Session, command: Command, reply: &mut impl
 #[cold]
 fn note(session: &mut Session, command: Command, error: &Error) {
     session.last_error = ErrorNumber::of(error);
-    tracing::error!("do_{}: operation failed: {error}", command.name());
+    refusals::log(command, error);
 }
