@@ -98,6 +98,8 @@ struct State {
     needed: usize,
     /// Replies that wait for the client, or for the disk.
     pending: Vec<u8>,
+    /// Bytes of them that have been sent.
+    sent: usize,
     peer: String,
 }
 
@@ -113,6 +115,7 @@ where
         rest: BytesMut::new(),
         needed: 0,
         pending: Vec::new(),
+        sent: 0,
         peer,
         shared,
     };
@@ -236,7 +239,14 @@ impl State {
             },
             false => 0,
         };
-        self.pending.extend_from_slice(&output[written..]);
+        let left = output.len() - written;
+        if left > KEEP_REST && self.pending.is_empty() {
+            // A large value is not copied once more.
+            self.pending = std::mem::take(output);
+            self.sent = written;
+        } else if left > 0 {
+            self.pending.extend_from_slice(&output[written..]);
+        }
         output.clear();
         if output.capacity() > KEEP {
             *output = Vec::new();
@@ -326,7 +336,7 @@ impl State {
         });
         let (output, session) = slow.await.map_err(|error| refused(format!("a command failed: {error}")))?;
         self.session = session;
-        self.pending = output;
+        (self.pending, self.sent) = (output, 0);
         Ok(())
     }
 
@@ -390,17 +400,16 @@ impl State {
 
     /// Sends the replies that wait, as fast as the client takes them.
     async fn send<S: AsyncWrite + Unpin>(&mut self, stream: &mut S) -> io::Result<()> {
-        let mut sent = 0;
-        while sent < self.pending.len() {
-            let write = stream.write(&self.pending[sent..]);
-            sent += match self.shared.timeout {
+        while self.sent < self.pending.len() {
+            let write = stream.write(&self.pending[self.sent..]);
+            self.sent += match self.shared.timeout {
                 None => write.await?,
                 Some(limit) => tokio::time::timeout(limit, write)
                     .await
                     .map_err(|_| refused(format!("a reply was not taken within {limit:?}")))??,
             };
         }
-        self.pending = Vec::new();
+        (self.pending, self.sent) = (Vec::new(), 0);
         Ok(())
     }
 }
