@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use lcnode_storage::examine::{self, Verdict};
 use lcnode_storage::{Backup, Error, Options, Place, Position, Store, SyncMode, Ways};
 
 use crate::faulty::{Call, Faulty};
@@ -64,6 +65,8 @@ fn write(store: &Store, writer: u64, seed: u64, stop: &AtomicBool, vanishes: boo
 /// all that had ended before it, nothing that began behind it. One change of each may have been under way.
 fn check_state(path: &Path, backup: &Backup, records: &[Vec<Done>]) {
     assert_eq!(Backup::load(path).unwrap(), *backup);
+    let report = examine::check(path, &mut |_| ()).unwrap();
+    assert_eq!(report.verdict(), Verdict::Sound, "{report:#?}");
     let store = Store::open(small_segments(path, SEGMENT)).unwrap();
     let mut whole = Model::new();
     for (writer, record) in records.iter().enumerate() {
