@@ -210,7 +210,8 @@ impl Tail {
 /// The locked tail.
 pub type TailGuard<'a> = MutexGuard<'a, Tail>;
 
-/// Appends a record with a new stamp. `body` has been fed key and value.
+/// Appends a record with a new stamp. `body` has been fed key and value; `time` is the time now, taken before the
+/// tail.
 #[inline]
 pub fn append(
     tail: &mut TailGuard<'_>,
@@ -218,13 +219,14 @@ pub fn append(
     host: &impl Host,
     draft: &Draft<'_>,
     body: Hasher,
+    time: u64,
     urgency: Urgency,
 ) -> Result<Address> {
     let value_len = draft.value[0].len() + draft.value[1].len();
     let mut head = Head::with(draft.kind, draft.key.len(), value_len, draft.attributes);
     let len = head.len() + draft.key.len() + value_len;
     make_room(tail, kit, host, len, urgency)?;
-    let ts = now().max(tail.last_ts.saturating_add(1));
+    let ts = time.max(tail.last_ts.saturating_add(1));
     let head = head.finish(Stamp { ts, origin: kit.origin }, body);
     let placed = tail.place(&[head, draft.key, draft.value[0], draft.value[1]], len, draft.kind)?;
     tail.last_ts = ts;

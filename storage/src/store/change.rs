@@ -202,7 +202,7 @@ impl Shared {
     /// Appends a record, giving it its stamp.
     #[inline]
     fn append(&self, draft: &Draft<'_>) -> Result<Address> {
-        // The CRC of key and value is had before the tail is taken; only the header's is added there.
+        // The CRC of key and value and the time are had before the tail is taken; it is held briefly then.
         let mut body = Hasher::new();
         body.update(draft.key);
         body.update(draft.value[0]);
@@ -211,8 +211,9 @@ impl Shared {
             Kind::Delete => Urgency::Delete,
             _ => Urgency::Ordinary,
         };
+        let time = writer::now();
         let mut tail = self.tail.lock();
-        let address = writer::append(&mut tail, &self.kit, self, draft, body, urgency)?;
+        let address = writer::append(&mut tail, &self.kit, self, draft, body, time, urgency)?;
         self.set_end(&tail);
         let region = tail.active.appender.region();
         let ahead = region.populated().saturating_sub(region.written());

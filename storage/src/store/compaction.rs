@@ -300,7 +300,7 @@ impl Shared {
         let draft = Draft { kind: Kind::Manifest, key: &[], value: [&value, &[]], attributes };
         let mut body = Hasher::new();
         body.update(&value);
-        writer::append(&mut tail, &self.kit, self, &draft, body, Urgency::Compaction)?;
+        writer::append(&mut tail, &self.kit, self, &draft, body, writer::now(), Urgency::Compaction)?;
         self.set_end(&tail);
         Ok(())
     }

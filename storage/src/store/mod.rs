@@ -71,12 +71,12 @@ pub(crate) struct Shared {
     /// Counts the replacements of the view.
     view_version: AtomicU64,
     stripes: [CachePadded<Stripe>; STRIPES],
-    pub(crate) tail: Mutex<Tail>,
+    pub(crate) tail: CachePadded<Mutex<Tail>>,
     /// Where the log ends, for those who don't hold the tail.
-    appended: AtomicU64,
+    appended: CachePadded<AtomicU64>,
     pub(crate) durability: Durability,
     /// Records that a client sees.
-    pub(crate) records: AtomicI64,
+    pub(crate) records: CachePadded<AtomicI64>,
     pub(crate) signals: Signals,
     pub(crate) bounds: Bounds,
     /// Held while segments are rewritten, removed or copied, or a checkpoint is written.

@@ -211,10 +211,10 @@ fn into_store(
         stripes: std::array::from_fn(|_| Stripe::new(Arc::clone(&view)).into()),
         view: ArcSwap::new(view),
         view_version: AtomicU64::new(0),
-        tail: Mutex::new(tail),
-        appended: AtomicU64::new(end.to_word()),
+        tail: Mutex::new(tail).into(),
+        appended: AtomicU64::new(end.to_word()).into(),
         durability,
-        records: AtomicI64::new(replay.records),
+        records: AtomicI64::new(replay.records).into(),
         signals: Signals::default(),
         bounds: match options.place {
             Place::Memory => Bounds::new(options.max_records, options.max_bytes),

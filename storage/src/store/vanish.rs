@@ -31,7 +31,7 @@ impl Shared {
             let draft =
                 Draft { kind: Kind::Vanish, key: &[], value: [&[], &[]], attributes: Attributes::default() };
             let (body, urgency) = (Hasher::new(), Urgency::Delete);
-            writer::append(&mut tail, &self.kit, self, &draft, body, urgency)?;
+            writer::append(&mut tail, &self.kit, self, &draft, body, writer::now(), urgency)?;
             self.set_end(&tail);
             self.replace_view(|view| View { table: Arc::clone(&empty), segments: view.segments.clone() });
             self.view.load().segments.iter().for_each(|segment| segment.set_counts(&Counts::default()));
