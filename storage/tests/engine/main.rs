@@ -19,6 +19,8 @@ mod faults;
 #[cfg(test)]
 mod faulty;
 #[cfg(test)]
+mod forged;
+#[cfg(test)]
 mod format;
 #[cfg(test)]
 mod format_backup;
