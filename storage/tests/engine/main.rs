@@ -37,6 +37,8 @@ mod model;
 #[cfg(test)]
 mod mutations;
 #[cfg(test)]
+mod notes;
+#[cfg(test)]
 mod opening;
 #[cfg(test)]
 mod power;
