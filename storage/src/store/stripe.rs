@@ -266,3 +266,36 @@ impl Shared {
         Ok((before.is_none_or(|(_, target)| target.tombstone), added))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::index::Table;
+    use crate::log::segment::Segments;
+
+    #[test]
+    fn a_note_that_is_replaced_is_not_seen_before_it_is_counted() {
+        let view = View { table: Table::new(1).unwrap().into(), segments: Segments::default() };
+        let stripe = Stripe::new(Arc::new(view));
+        let address = |number: usize| Address::new(1, number);
+        stripe.note(5, address(100));
+        stripe.note(5, address(200));
+        assert_eq!(stripe.noted(5, Some), Some(address(200)), "the newest");
+        assert_eq!(stripe.noted(6, Some), None);
+        let mut seen = Vec::new();
+        let found = stripe.noted::<()>(5, |address| {
+            seen.push(address);
+            // While the reader looks at the newest: settled, and the next put is about to be counted.
+            stripe.notes.set(stripe.notes.state(Ordering::Relaxed).settled());
+            stripe.notes.notes[0].address.store(300, Ordering::Release);
+            None
+        });
+        assert_eq!((found, seen), (None, vec![address(200)]));
+        assert!(!stripe.has_notes());
+        for number in 0..NOTES {
+            assert!(!stripe.is_full(), "{number}");
+            stripe.note(5, address(number));
+        }
+        assert!(stripe.is_full());
+    }
+}

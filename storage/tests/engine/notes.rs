@@ -230,3 +230,27 @@ fn the_table_grows_though_others_settle() {
     let figures = store.figures();
     assert!(figures.table_bytes / 64 * 5 > figures.entries, "{figures:?}");
 }
+
+/// What nobody changes any more keeps no view, and so no segment, that is gone.
+#[test]
+fn nobody_holds_on_to_a_segment_that_was_removed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mapped.tch");
+    let store = Store::open(small_segments(&path, SEGMENT)).unwrap();
+    for number in 0..8_000_u64 {
+        store.put(&(number % 1_000).to_le_bytes(), &[1; 100]).unwrap();
+    }
+    store.optimize().unwrap();
+    let mapped = || {
+        let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+        let of_log = maps.lines().filter(|line| line.contains(path.to_str().unwrap()));
+        let is_removed = |line: &&str| line.ends_with("(deleted)");
+        (of_log.clone().count(), of_log.filter(is_removed).count())
+    };
+    let end = Instant::now() + Duration::from_secs(10);
+    while mapped().1 > 0 && Instant::now() < end {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let (all, removed) = mapped();
+    assert!(all > 0 && removed == 0, "{removed} of {all} mappings are of files that were removed");
+}

