@@ -165,7 +165,7 @@ impl Numbers {
             && self.offset < bound
             && self.counted_offset < bound
             && (STRIPES as u64..=1 << 40).contains(&self.size)
-            && (1..=1 << 32).contains(&self.overflow)
+            && (1..=u64::from(u32::MAX)).contains(&self.overflow)
             && (self.base, self.overflow_base) == bases(self.size, self.overflow)
             && self.segments <= MAX_SPAN
             && (self.segment, self.offset) <= (self.counted_segment, self.counted_offset)

@@ -79,6 +79,7 @@ fn a_checkpoint_that_would_hang_a_start_is_not_used() {
     let next = |index: &usize| before[link(*index)];
     let chained: Vec<usize> = (0..64).filter(|index| next(index) > 0).take(2).collect();
     let ring = 4096 + (64 << before[56]) + next(&chained[0]) as usize * 64 + 56;
+    let list = 4096 + (64 << before[56]) as usize + (64 << before[72]);
     // Where, and the byte there.
     let lies = [
         (link(5) + 4, before[link(5) + 4] ^ 0x10),
@@ -87,6 +88,7 @@ fn a_checkpoint_that_would_hang_a_start_is_not_used() {
         (link(5), 0xff),
         (ring, next(&chained[0])),
         (link(chained[1]), next(&chained[0])),
+        (list, 0xff),
     ];
     for lie in lies {
         patch(&file, lie.0 as u64, &[lie.1]);
