@@ -1,7 +1,8 @@
 //! Looking at a table that cannot be trusted: one that came from a file whose CRCs hold, but which
 //! may have been made by somebody else. No chain, however it is linked, keeps a walk from ending.
 
-use std::sync::atomic::Ordering;
+use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::index::bucket::{ENTRIES, Entry, LINK, Link};
 use crate::index::table::Table;
@@ -17,13 +18,64 @@ pub struct Shape {
     pub longest: u64,
 }
 
+/// Overflow buckets that were met, a bit each.
+struct Met(Vec<AtomicU64>);
+
+impl Met {
+    fn none(buckets: u64) -> Self {
+        Self((0..buckets.div_ceil(64)).map(|_| AtomicU64::new(0)).collect())
+    }
+
+    /// Whether bucket `index` is one, and is met for the first time.
+    fn first_time(&self, index: u64) -> bool {
+        let bit = 1 << (index % 64);
+        let word = self.0.get((index / 64) as usize);
+        word.is_some_and(|word| word.fetch_or(bit, Ordering::Relaxed) & bit == 0)
+    }
+}
+
 impl Table {
     /// Hands every entry to `visit`, with the number of its primary bucket and that bucket's level, or
     /// says why the table would lead look-ups astray. Before the table is shared.
-    pub fn audit(&self, mut visit: impl FnMut(u64, u32, Entry)) -> std::result::Result<Shape, &'static str> {
+    pub fn audit(&self, visit: impl FnMut(u64, u32, Entry)) -> std::result::Result<Shape, &'static str> {
+        self.audit_buckets(0..self.size(), &Met::none(self.set_aside()), visit)
+    }
+
+    /// The same without looking at the entries, on all cores. An error also where they are not as many as
+    /// the table counts: the count says when it grows, and one far too large would let it grow for ever.
+    pub fn audit_counted(&self) -> std::result::Result<(), &'static str> {
+        let met = Met::none(self.set_aside());
+        let threads = std::thread::available_parallelism().map_or(1, usize::from) as u64;
+        let share = self.size().div_ceil(threads).max(1);
+        let audit = |from: u64| {
+            let to = (from + share).min(self.size());
+            self.audit_buckets(from..to, &met, |_, _, _| ()).map(|shape| shape.entries)
+        };
+        let entries = std::thread::scope(|scope| {
+            let from = (0..self.size()).step_by(share as usize);
+            let shares: Vec<_> = from.map(|from| scope.spawn(move || audit(from))).collect();
+            shares.into_iter().try_fold(0, |sum, share| {
+                let counted = share.join().unwrap_or(Err("looking at it failed"))?;
+                Ok::<u64, &'static str>(sum + counted)
+            })
+        })?;
+        if entries == self.entries() { Ok(()) } else { Err("it does not count its entries right") }
+    }
+
+    /// Overflow buckets that were ever used.
+    fn set_aside(&self) -> u64 {
+        self.spare_overflow.lock().next.into()
+    }
+
+    fn audit_buckets(
+        &self,
+        buckets: Range<u64>,
+        met: &Met,
+        mut visit: impl FnMut(u64, u32, Entry),
+    ) -> std::result::Result<Shape, &'static str> {
         let mut shape = Shape::default();
-        let set_aside = u64::from(self.spare_overflow.lock().next);
-        for index in 0..self.size() {
+        let set_aside = self.set_aside();
+        for index in buckets {
             let mut bucket = self.primary.get(index).ok_or("it lacks a bucket")?;
             let first = Link(bucket[LINK].load(Ordering::Relaxed));
             let level = self.level(first);
@@ -46,11 +98,14 @@ impl Table {
                 }
                 shape.overflow += 1;
                 length += 1;
-                // As many links as there are buckets: one of them must have been met twice.
-                if next >= set_aside || shape.overflow >= set_aside {
-                    return Err("its chains of buckets do not end");
+                bucket = match next < set_aside {
+                    true => self.overflow.get(next).ok_or("a chain leads out of the table")?,
+                    false => return Err("a chain leads out of the table"),
+                };
+                // A ring; or a bucket that two chains would give back, and two others then share.
+                if !met.first_time(next) {
+                    return Err("a bucket is met twice in its chains");
                 }
-                bucket = self.overflow.get(next).ok_or("a chain leads out of the table")?;
             }
             shape.longest = shape.longest.max(length);
         }
@@ -100,6 +155,7 @@ mod tests {
             met.sort_unstable();
             assert!(met.into_iter().eq(1..=records));
             assert_eq!(shape.entries, records);
+            table(records).audit_counted().unwrap();
         }
     }
 
@@ -108,8 +164,9 @@ mod tests {
         let patched = |change: &dyn Fn(&Table)| {
             let table = table(5_000);
             assert!(table.audit(|_, _, _| ()).unwrap().longest > 1, "there are chains");
+            table.audit_counted().unwrap();
             change(&table);
-            table.audit(|_, _, _| ()).is_err()
+            table.audit_counted().is_err()
         };
         let link = |table: &Table, index, link: Link| {
             table.primary.get(index).unwrap()[LINK].store(link.0, Ordering::Relaxed);
@@ -127,5 +184,18 @@ mod tests {
             }),
             "a ring"
         );
+        assert!(
+            patched(&|table| {
+                let chained = |&index: &u64| {
+                    let bucket = table.primary.get(index).unwrap();
+                    Link(bucket[LINK].load(Ordering::Relaxed)).next() > 0
+                };
+                let two: Vec<u64> = (0..table.size()).filter(chained).take(2).collect();
+                let shared = Link(table.primary.get(two[0]).unwrap()[LINK].load(Ordering::Relaxed)).next();
+                link(table, two[1], Link::new(shared, level(table, two[1]), 0));
+            }),
+            "two chains that share a bucket"
+        );
+        assert!(patched(&|table| table.count(1)), "an entry too many");
     }
 }

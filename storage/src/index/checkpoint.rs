@@ -10,8 +10,8 @@ use crate::error::{Error, Result};
 use crate::index::bucket::WORDS;
 use crate::index::buckets::Buckets;
 use crate::index::table::{STRIPES, Table};
-use crate::log::address::Position;
-use crate::log::segment::{Counts, Expiring};
+use crate::log::address::{MAX_SPAN, Position};
+use crate::log::segment::{self, Counts, Expiring};
 use crate::medium::{Medium, Words};
 use crate::meta::DatabaseId;
 
@@ -157,14 +157,24 @@ impl Numbers {
 
     /// Whether they can be those of a file of `len` bytes, so that nothing absurd is allocated.
     fn fit(&self, len: u64) -> bool {
-        self.base <= 40
-            && self.overflow_base <= 32
-            && (STRIPES as u64..=1 << self.base).contains(&self.size)
-            && (1..=1 << self.overflow_base).contains(&self.overflow)
-            && self.segments <= len / SEGMENT as u64
+        // What a position has room for: see `Position::to_word`.
+        let bound = 1 << 32;
+        self.counted_segment < bound
+            && self.offset < bound
+            && self.counted_offset < bound
+            && (STRIPES as u64..=1 << 40).contains(&self.size)
+            && (1..=u64::from(u32::MAX)).contains(&self.overflow)
+            && (self.base, self.overflow_base) == bases(self.size, self.overflow)
+            && self.segments <= MAX_SPAN
             && (self.segment, self.offset) <= (self.counted_segment, self.counted_offset)
             && self.tail_offset().checked_add(self.tail_len() as u64) == Some(len)
     }
+}
+
+/// The powers of two of what is allotted to so many primary and overflow buckets.
+pub(super) fn bases(size: u64, overflow: u64) -> (u64, u64) {
+    let base = |buckets: u64| u64::from(buckets.next_power_of_two().ilog2());
+    (base(size), base(overflow).max(6))
 }
 
 pub(super) fn header(id: DatabaseId, numbers: &Numbers) -> [u8; HEADER] {
@@ -216,6 +226,12 @@ pub fn load(medium: &dyn Medium, id: DatabaseId) -> std::result::Result<(Table, 
     if !numbers.fit(len) {
         return Err("its numbers do not fit its length".to_owned());
     }
+    // Where the folder cannot be listed the log is not opened either, which says so.
+    let log = medium.list(segment::FOLDER).unwrap_or_default();
+    let log = log.iter().fold(0_u64, |sum, (_, len)| sum.saturating_add(*len));
+    if (numbers.size + numbers.overflow).saturating_mul(BUCKET as u64) > most(log) {
+        return Err("it is far larger than a table of the log can be".to_owned());
+    }
     let mut tail = vec![0; numbers.tail_len()];
     medium.read_at(NAME, numbers.tail_offset(), &mut tail).map_err(failed)?;
     if u64::from(crc32fast::hash(&tail)) != numbers.tail_crc {
@@ -249,6 +265,9 @@ pub fn load(medium: &dyn Medium, id: DatabaseId) -> std::result::Result<(Table, 
         last_ts: numbers.last_ts,
         segments: segments.chunks_exact(SEGMENT).map(segment_state).collect(),
     };
+    if !state.segments.is_sorted_by(|one, next| one.number < next.number) {
+        return Err("its segments are not in order".to_owned());
+    }
     let primary = Buckets::new(numbers.base as u32, Some(primary)).map_err(failed)?;
     let overflow_buckets = Buckets::new(numbers.overflow_base as u32, Some(overflow)).map_err(failed)?;
     let base = numbers.base as u32;
@@ -260,6 +279,8 @@ pub fn load(medium: &dyn Medium, id: DatabaseId) -> std::result::Result<(Table, 
         numbers.entries,
         numbers.overflow as u32,
     );
+    // CRCs can be had by anybody who writes files: nothing may be looked up before this.
+    table.audit_counted().map_err(str::to_owned)?;
     Ok((table, state))
 }
 
@@ -268,6 +289,15 @@ pub(super) fn segment_words(state: &SegmentState) -> [u64; SEGMENT / 8] {
     let Counts { live, tombstones, expiring } = state.counts;
     let Expiring { bytes, records, seconds, latest } = expiring;
     [state.number, state.written, live, tombstones, bytes, records, seconds, latest]
+}
+
+/// Bytes that the buckets of a checkpoint may take up beside a log of `log` bytes: more than growing ever
+/// gives, with so many records as small as can be, and what an operator may ask for at the start.
+///
+/// A larger one was made for keys that are gone, or by somebody else (holes in a file cost nothing): a table
+/// built from the log is smaller, and as soon done.
+fn most(log: u64) -> u64 {
+    (1 << 30) + log.saturating_mul(4)
 }
 
 fn segment_state(bytes: &[u8]) -> SegmentState {

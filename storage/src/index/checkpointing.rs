@@ -8,7 +8,7 @@ use std::io::{self, SeekFrom};
 
 use crate::error::{Error, Result};
 use crate::index::bucket::{ENTRIES, Entry, Link, WORDS};
-use crate::index::checkpoint::{BLOCK, HEADER, NAME, Numbers, State, header, segment_words};
+use crate::index::checkpoint::{BLOCK, HEADER, NAME, Numbers, State, bases, header, segment_words};
 use crate::index::table::{STRIPES, Table};
 use crate::medium::{Medium, WriteSeek};
 use crate::meta::DatabaseId;
@@ -74,7 +74,6 @@ impl Blocks {
 fn fill<L>(out: &mut dyn WriteSeek, source: &Source<'_, L>) -> io::Result<State> {
     let table = source.table;
     let size = table.size();
-    let base = size.next_power_of_two().ilog2();
     let mut overflow: Vec<[u64; WORDS]> = vec![[0; WORDS]];
     let (mut entries, mut count) = (Vec::new(), 0);
 
@@ -95,13 +94,14 @@ fn fill<L>(out: &mut dyn WriteSeek, source: &Source<'_, L>) -> io::Result<State>
     let state = (source.state)().map_err(io::Error::other)?;
 
     let overflow_count = overflow.len() as u64;
+    let (base, overflow_base) = bases(size, overflow_count);
     let mut numbers = Numbers {
         segment: state.position.segment,
         offset: state.position.offset,
         size,
-        base: base.into(),
+        base,
         overflow: overflow_count,
-        overflow_base: overflow_count.next_power_of_two().ilog2().max(6).into(),
+        overflow_base,
         entries: count,
         records: state.records,
         last_ts: state.last_ts,

@@ -280,6 +280,35 @@ fn nothing_in_the_unused_part_of_a_checkpoint_comes_to_light() {
 }
 
 #[test]
+fn a_checkpoint_of_holes_takes_up_no_memory() {
+    let folder = tempfile::tempdir().unwrap();
+    let (medium, ..) = written(10, &folder);
+    let size = 1 << 36;
+    let (base, overflow_base) = checkpoint::bases(size, 1);
+    let numbers = checkpoint::Numbers {
+        segment: 1,
+        offset: 64,
+        size,
+        base,
+        overflow: 1,
+        overflow_base,
+        entries: 0,
+        records: 0,
+        last_ts: 0,
+        segments: 0,
+        tail_crc: 0,
+        counted_segment: 1,
+        counted_offset: 64,
+    };
+    let file = std::fs::File::create(folder.path().join(NAME)).unwrap();
+    std::os::unix::fs::FileExt::write_all_at(&file, &checkpoint::header(ID, &numbers), 0).unwrap();
+    let crcs = (size * 64).div_ceil(BLOCK as u64) * 4 + 4;
+    file.set_len(numbers.tail_offset() + crcs).unwrap();
+    let why = checkpoint::load(&medium, ID).unwrap_err();
+    assert!(why.contains("far larger"), "{why}");
+}
+
+#[test]
 fn a_table_that_grows_while_it_is_copied_is_copied_whole() {
     for (count, more) in [(100, 5_000), (5_000, 3_000), (20_000, 500)] {
         let folder = tempfile::tempdir().unwrap();

@@ -44,10 +44,17 @@ pub struct Known {
     pub position: Position,
     /// Everything up to here was durable, and the live bytes of the segments are as of here.
     pub counted: Position,
-    /// The segments at that time.
+    /// The segments at that time, rising.
     pub segments: Vec<SegmentState>,
     /// Whether nothing on disk may be changed.
     pub read_only: bool,
+}
+
+impl Known {
+    fn state(&self, number: u64) -> Option<&SegmentState> {
+        let at = self.segments.binary_search_by_key(&number, |state| state.number).ok()?;
+        self.segments.get(at)
+    }
 }
 
 /// A log whose records have been read.
@@ -170,7 +177,7 @@ pub fn open(kit: &Kit, known: &Known, sink: &dyn Sink) -> Result<Opened> {
 /// A segment before the known position: it need not be read.
 fn take_known(kit: &Kit, known: &Known, file: Found, log: &mut Opened) -> Result<()> {
     let damaged = |offset: u64, why| Error::Damaged { path: kit.medium.describe(&file.name), offset, why };
-    let Some(state) = known.segments.iter().find(|state| state.number == file.number) else {
+    let Some(state) = known.state(file.number) else {
         return Err(damaged(0, "the checkpoint does not know this segment"));
     };
     let Some((mut region, _)) = file.content else {
@@ -219,7 +226,7 @@ fn begin(
         return Err(Error::Damaged { path, offset, why: "the file is shorter than what was written" });
     }
     let segment = Arc::new(Segment::new(number, Arc::new(region)));
-    if let Some(state) = known.segments.iter().find(|state| state.number == number) {
+    if let Some(state) = known.state(number) {
         segment.set_counts(&state.counts);
     }
     log.segments.push(Arc::clone(&segment));

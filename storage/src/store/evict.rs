@@ -64,8 +64,9 @@ impl Shared {
         }
     }
 
+    /// Whether there is more than the bounds allow, of what the table knows.
     fn is_over(&self) -> bool {
-        if self.records() > self.bounds.records.load(Ordering::Relaxed) {
+        if self.records.load(Ordering::Relaxed).max(0) as u64 > self.bounds.records.load(Ordering::Relaxed) {
             return true;
         }
         let max_bytes = self.bounds.bytes.load(Ordering::Relaxed);
@@ -77,6 +78,8 @@ impl Shared {
 
     /// Drops the oldest records until the bounds hold, or, unless `exact`, a batch of them.
     pub(crate) fn evict(&self, exact: bool) {
+        // Once, not for every record: what is put meanwhile is for the next time.
+        self.pass_all_stripes();
         if !self.is_over() {
             return;
         }

@@ -7,6 +7,7 @@
 //!   by the checkpoint for those before its second position, else here.
 //! - A vanish may be met before or after what it deletes: that is dropped at the end.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -76,8 +77,7 @@ fn no_memory() -> impl FnOnce(std::io::Error) -> Error {
 fn gone(kit: &Kit, state: &State) -> Result<Vec<u64>> {
     let files = kit.medium.list(segment::FOLDER);
     let files = files.map_err(Error::io("list", kit.medium.describe(segment::FOLDER)))?;
-    let present: std::collections::HashSet<u64> =
-        files.iter().filter_map(|(name, _)| segment::number_of(name)).collect();
+    let present: HashSet<u64> = files.iter().filter_map(|(name, _)| segment::number_of(name)).collect();
     let is_gone = |state: &&SegmentState| !present.contains(&state.number);
     Ok(state.segments.iter().filter(is_gone).map(|state| state.number).collect())
 }
@@ -90,7 +90,9 @@ impl Replay {
             // Segments that compaction removed after the checkpoint are no loss: what was live in them was
             // written again later.
             info!(segments = gone.len(), "forgetting entries of segments that were compacted away");
-            table.retain(|entry| gone.iter().all(|&number| entry.address().segments_after(number) != 0));
+            let gone: HashSet<usize> =
+                gone.iter().map(|&number| Address::new(number, 0).segments_after(0)).collect();
+            table.retain(|entry| !gone.contains(&entry.address().segments_after(0)));
         }
         Ok(Self {
             hasher,

@@ -11,7 +11,7 @@
 //!   So a reader that looks at the notes, newest first, and then at the table misses nothing.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::{Mutex, MutexGuard};
 
@@ -42,8 +42,50 @@ pub(crate) struct Held {
 /// Puts that the table does not know yet. Changed under the stripe, read without.
 #[derive(Debug, Default)]
 struct Notes {
-    count: AtomicUsize,
+    state: AtomicU64,
     notes: [Note; NOTES],
+}
+
+/// How many notes there are, and above that how often they have been settled, so that a reader notices when
+/// one was replaced while it looked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct NotesState(u64);
+
+impl NotesState {
+    const COUNT_BITS: u32 = 4;
+
+    #[inline]
+    fn count(self) -> usize {
+        (self.0 & ((1 << Self::COUNT_BITS) - 1)) as usize
+    }
+
+    #[inline]
+    fn one_more(self) -> Self {
+        Self(self.0 + 1)
+    }
+
+    #[inline]
+    fn settled(self) -> Self {
+        Self(((self.0 >> Self::COUNT_BITS) + 1) << Self::COUNT_BITS)
+    }
+
+    #[inline]
+    fn was_settled_since(self, before: Self) -> bool {
+        self.0 >> Self::COUNT_BITS != before.0 >> Self::COUNT_BITS
+    }
+}
+
+impl Notes {
+    #[inline]
+    fn state(&self, order: Ordering) -> NotesState {
+        NotesState(self.state.load(order))
+    }
+
+    /// What has been stored in notes before this is seen by whoever sees the state.
+    #[inline]
+    fn set(&self, state: NotesState) {
+        self.state.store(state.0, Ordering::Release);
+    }
 }
 
 #[derive(Debug, Default)]
@@ -59,35 +101,46 @@ impl Stripe {
 
     /// What `look` makes of the newest note of a hash that it wants. Takes no lock.
     ///
-    /// Notes may be replaced meanwhile, from the first on, but only after all of them have been settled.
-    /// So what is missed here is in the table by now, and a note's hash and address may belong to two
-    /// different puts: whoever looks compares the key in the record.
+    /// Notes may be replaced meanwhile, from the first on, but only after all of them have been settled: then
+    /// the table has what is missed here. What replaces them is not looked at before it is counted, so that
+    /// nobody sees a put which the next reader does not.
     #[inline]
     pub(crate) fn noted<T>(&self, hash: u64, mut look: impl FnMut(Address) -> Option<T>) -> Option<T> {
-        let count = self.notes.count.load(Ordering::Acquire);
-        self.notes.notes[..count.min(NOTES)].iter().rev().find_map(|note| {
-            let same = note.hash.load(Ordering::Acquire) == hash;
-            same.then(|| look(Address(note.address.load(Ordering::Acquire)))).flatten()
-        })
+        let state = self.notes.state(Ordering::Acquire);
+        for note in self.notes.notes[..state.count().min(NOTES)].iter().rev() {
+            if note.hash.load(Ordering::Acquire) != hash {
+                continue;
+            }
+            let address = Address(note.address.load(Ordering::Acquire));
+            if self.notes.state(Ordering::Acquire).was_settled_since(state) {
+                return None;
+            }
+            if let Some(found) = look(address) {
+                return Some(found);
+            }
+        }
+        None
     }
 
     /// Whether there are notes. Where the stripe is locked there are none, unless they cannot be settled.
+    #[inline]
     pub(crate) fn has_notes(&self) -> bool {
-        self.notes.count.load(Ordering::Relaxed) > 0
+        self.notes.state(Ordering::Relaxed).count() > 0
     }
 
+    #[inline]
     fn is_full(&self) -> bool {
-        self.notes.count.load(Ordering::Relaxed) >= NOTES
+        self.notes.state(Ordering::Relaxed).count() >= NOTES
     }
 
     /// Leaves a note, the caller holding the stripe, which is not full.
     #[inline]
     fn note(&self, hash: u64, address: Address) {
-        let count = self.notes.count.load(Ordering::Relaxed);
-        if let Some(note) = self.notes.notes.get(count) {
+        let state = self.notes.state(Ordering::Relaxed);
+        if let Some(note) = self.notes.notes.get(state.count()) {
             note.address.store(address.0, Ordering::Release);
             note.hash.store(hash, Ordering::Release);
-            self.notes.count.store(count + 1, Ordering::Release);
+            self.notes.set(state.one_more());
         }
     }
 }
@@ -142,26 +195,28 @@ impl Shared {
         let held = self.lock_as_it_is(hash);
         let stripe = self.stripe(hash);
         held.view.table.prefetch(hash);
-        let full = stripe.is_full();
-        if full {
+        if stripe.is_full() {
             self.settle(stripe, &held)?;
         }
         let address = append()?;
+        // Whoever settled the notes before this one may not have been a writer, and so not have looked.
+        let is_first = !stripe.has_notes();
         stripe.note(hash, address);
-        Ok(full && held.view.table.is_loaded())
+        Ok(is_first && held.view.table.is_loaded())
     }
 
     /// Points the table at what the notes of a stripe say.
     #[inline]
     fn settle(&self, stripe: &Stripe, held: &Held) -> Result<()> {
-        match stripe.notes.count.load(Ordering::Relaxed) {
-            0 => Ok(()),
-            count => self.settle_some(&stripe.notes, count, &held.view),
+        match stripe.has_notes() {
+            true => self.settle_some(&stripe.notes, &held.view),
+            false => Ok(()),
         }
     }
 
-    fn settle_some(&self, notes: &Notes, count: usize, view: &View) -> Result<()> {
-        let notes_there = notes.notes.iter().take(count);
+    fn settle_some(&self, notes: &Notes, view: &View) -> Result<()> {
+        let state = notes.state(Ordering::Relaxed);
+        let notes_there = notes.notes.iter().take(state.count());
         let noted = notes_there
             .map(|note| (note.hash.load(Ordering::Relaxed), Address(note.address.load(Ordering::Relaxed))));
         let mut vacancies: [Option<Slot<'_>>; NOTES] = [const { None }; NOTES];
@@ -186,7 +241,7 @@ impl Shared {
         self.records.fetch_add(records, Ordering::Relaxed);
         view.table.count(entries);
         if settled.is_ok() {
-            notes.count.store(0, Ordering::Release);
+            notes.set(state.settled());
         }
         settled
     }
@@ -209,5 +264,38 @@ impl Shared {
         };
         let added = self.publish(view, slot, hash, target, before.as_ref())?;
         Ok((before.is_none_or(|(_, target)| target.tombstone), added))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::index::Table;
+    use crate::log::segment::Segments;
+
+    #[test]
+    fn a_note_that_is_replaced_is_not_seen_before_it_is_counted() {
+        let view = View { table: Table::new(1).unwrap().into(), segments: Segments::default() };
+        let stripe = Stripe::new(Arc::new(view));
+        let address = |number: usize| Address::new(1, number);
+        stripe.note(5, address(100));
+        stripe.note(5, address(200));
+        assert_eq!(stripe.noted(5, Some), Some(address(200)), "the newest");
+        assert_eq!(stripe.noted(6, Some), None);
+        let mut seen = Vec::new();
+        let found = stripe.noted::<()>(5, |address| {
+            seen.push(address);
+            // While the reader looks at the newest: settled, and the next put is about to be counted.
+            stripe.notes.set(stripe.notes.state(Ordering::Relaxed).settled());
+            stripe.notes.notes[0].address.store(300, Ordering::Release);
+            None
+        });
+        assert_eq!((found, seen), (None, vec![address(200)]));
+        assert!(!stripe.has_notes());
+        for number in 0..NOTES {
+            assert!(!stripe.is_full(), "{number}");
+            stripe.note(5, address(number));
+        }
+        assert!(stripe.is_full());
     }
 }

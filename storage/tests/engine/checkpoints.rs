@@ -375,3 +375,42 @@ fn generations_of_checkpoints_keep_exact_counts() {
         fs::remove_dir_all(&copy).unwrap();
     }
 }
+
+/// The segments between the two positions of a checkpoint stay, or the checkpoint does not.
+#[test]
+fn no_segment_goes_that_the_checkpoint_on_disk_needs() {
+    let folder = scene::quick_folder();
+    let path = folder.path().join("pinned.tch");
+    let store = Store::open(small_segments(&path, SEGMENT)).unwrap();
+    let put = |number: u64| store.put(&(number % 3_000).to_le_bytes(), &[7; 100]).unwrap();
+    (0..3_000).for_each(put);
+    let positions = || {
+        let bytes = fs::read(checkpoint(&path)).ok()?;
+        let word = |at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap());
+        Some([(word(32), word(40)), (word(120), word(128))])
+    };
+    let mut needed = None;
+    for _ in 0..100 {
+        let stop = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| (0..).take_while(|_| !stop.load(Ordering::Relaxed)).for_each(put));
+            store.checkpoint().unwrap();
+            stop.store(true, Ordering::Relaxed);
+        });
+        needed = positions().filter(|[from, to]| from < to);
+        if needed.is_some() {
+            break;
+        }
+    }
+    let [from, _] = needed.expect("a checkpoint with something between its positions");
+    // Nothing of what is between them is live then.
+    (0..6_000).for_each(put);
+    store.optimize().unwrap();
+    assert!(!scene::segment(&path, from.0).exists(), "the segment has been removed");
+    if let Some([from, to]) = positions().filter(|[from, to]| from < to) {
+        for number in from.0..=to.0 {
+            assert!(scene::segment(&path, number).exists(), "segment {number} of {from:?} to {to:?}");
+        }
+    }
+    store.close().unwrap();
+}

@@ -21,6 +21,8 @@ mod faults;
 #[cfg(test)]
 mod faulty;
 #[cfg(test)]
+mod forged;
+#[cfg(test)]
 mod format;
 #[cfg(test)]
 mod format_backup;
@@ -36,6 +38,8 @@ mod memory;
 mod model;
 #[cfg(test)]
 mod mutations;
+#[cfg(test)]
+mod notes;
 #[cfg(test)]
 mod opening;
 #[cfg(test)]

@@ -8,7 +8,8 @@ use std::path::PathBuf;
 use lcnode_storage::examine::{Verdict, check, inspect, repair};
 use lcnode_storage::{Options, Store};
 
-use crate::examine::{change, files, forge};
+use crate::examine::{change, files};
+use crate::forged::forge;
 use crate::random::{self, Random};
 use crate::scene::{self, Model, patch, small_segments};
 

@@ -15,6 +15,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
+use lcnode_storage::examine::{self, Verdict};
 use lcnode_storage::{Options, Place, Store, SyncMode};
 use libfuzzer_sys::fuzz_target;
 
@@ -165,8 +166,11 @@ fn edit(files: &mut Files, input: &mut Input<'_>) -> Option<bool> {
             }
         }
         6 => {
-            // The CRC of a header.
+            // The CRCs of a header, and of the buckets of a checkpoint.
             let file = files.entry(name.clone()).or_default();
+            if name == "index/checkpoint" {
+                forge_buckets(file);
+            }
             let end = if name == "index/checkpoint" { 4092 } else { 60 };
             if let Some(covered) = file.get(..end) {
                 let crc = crc32fast::hash(covered);
@@ -183,6 +187,35 @@ fn edit(files: &mut Files, input: &mut Input<'_>) -> Option<bool> {
         }
     }
     Some(false)
+}
+
+/// Gives the buckets of a checkpoint, and the list behind them, the CRCs of their bytes, where all are small.
+fn forge_buckets(file: &mut [u8]) {
+    let word = |file: &[u8], at: usize| {
+        let bytes = file.get(at..at + 8)?.try_into().ok()?;
+        usize::try_from(u64::from_le_bytes(bytes)).ok().filter(|&number| number < 1 << 12)
+    };
+    let word = |at| word(file, at);
+    let (Some(size), Some(base), Some(overflow), Some(overflow_base), Some(segments)) =
+        (word(48), word(56), word(64), word(72), word(104))
+    else {
+        return;
+    };
+    if base.max(overflow_base) > 12 {
+        return;
+    }
+    let second = 4096 + (64 << base);
+    let tail = second + (64 << overflow_base);
+    let mut at = tail + segments * 32;
+    for (from, buckets) in [(4096, size), (second, overflow)] {
+        if let Some(crc) = file.get(from..from + buckets * 64).map(crc32fast::hash) {
+            put_crc(file, at, crc);
+        }
+        at += 4;
+    }
+    if let Some(crc) = file.get(tail..).map(crc32fast::hash) {
+        put_crc(file, 112, crc);
+    }
 }
 
 /// Gives the first record that begins at or behind `at` the CRC of its bytes.
@@ -206,7 +239,9 @@ fn forge_record(file: &mut [u8], at: usize) {
             offset = end;
             continue;
         }
-        if let (Some(body), Some(head)) = (file.get(offset + header..end), file.get(offset + 4..offset + header)) {
+        if let (Some(body), Some(head)) =
+            (file.get(offset + header..end), file.get(offset + 4..offset + header))
+        {
             let mut hasher = crc32fast::Hasher::new();
             hasher.update(body);
             hasher.update(head);
@@ -236,6 +271,23 @@ fn read_all(store: &Store, forged: bool) {
     }
 }
 
+/// What check, inspect and repair say: a sound database opens, and a repair never gives a value that was
+/// never written.
+fn examine_all(path: &Path, forged: bool) {
+    let report = examine::check(path, &mut |_| ());
+    _ = examine::inspect(path, &mut |_| ());
+    let sound = report.is_ok_and(|report| report.verdict() == Verdict::Sound);
+    let read_only = Options { read_only: true, ..options(path) };
+    let opened = Store::open(read_only).map(drop);
+    assert!(opened.is_ok() || !sound, "a sound database does not open: {opened:?}");
+    let repaired = path.with_file_name("repaired.tch");
+    _ = fs::remove_dir_all(&repaired);
+    if examine::repair(path, &repaired, &mut |_| ()).is_ok() {
+        let store = Store::open(options(&repaired)).expect("what was repaired can be opened");
+        read_all(&store, forged);
+    }
+}
+
 fn work() -> &'static Path {
     static WORK: OnceLock<PathBuf> = OnceLock::new();
     WORK.get_or_init(|| folder().keep())
@@ -259,6 +311,9 @@ fuzz_target!(|data: &[u8]| {
     let read_only = Options { read_only: true, ..options(&path) };
     if let Ok(store) = Store::open(read_only) {
         read_all(&store, forged);
+    }
+    if first & 0x80 != 0 {
+        examine_all(&path, forged);
     }
     let Ok(store) = Store::open(options(&path)) else { return };
     read_all(&store, forged);

@@ -18,13 +18,15 @@ mod verdict;
 mod work;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use lcnode_storage::SyncMode;
+use lcnode_storage::examine::{self, Verdict};
 
 use crate::random::{self, Random};
+use crate::scene;
 use disk::{Disk, Image, PATTERNS};
 use history::History;
 use tape::{Event, Tape};
@@ -34,12 +36,18 @@ use work::Record;
 const IMAGES_EACH: u64 = 10_000;
 /// One image in so many also loses power while it is opened.
 const AGAIN: u64 = 8;
+/// One image in so many is looked at by a check.
+const EXAMINED: u64 = 20;
 
 /// What was counted.
 #[derive(Debug, Default)]
 struct Figures {
     changes: AtomicUsize,
     events: AtomicUsize,
+    /// Checkpoints written while the database was changed.
+    checkpoints: AtomicUsize,
+    /// Images that were checked as files, too.
+    examined: AtomicU64,
     images: AtomicU64,
     /// Images of power losses during the recovery from another.
     again: AtomicU64,
@@ -88,13 +96,17 @@ fn brief(event: &Event) -> String {
 /// Writes an image out as a database directory.
 fn keep(image: &Image) -> PathBuf {
     let folder = tempfile::Builder::new().prefix("lcnode-image-").tempdir().unwrap().keep();
+    write_files(image, &folder);
+    folder
+}
+
+fn write_files(image: &Image, folder: &Path) {
     for name in ["log", "index"] {
         std::fs::create_dir(folder.join(name)).unwrap();
     }
     for (name, bytes) in image {
         std::fs::write(folder.join(&**name), bytes).unwrap();
     }
-    folder
 }
 
 /// Makes and checks the images of one workload, on all cores.
@@ -124,6 +136,7 @@ fn examine(test: &str, record: &Record, seed: u64, images: u64, figures: &Figure
     });
     figures.changes.fetch_add(record.history.len(), Ordering::Relaxed);
     figures.events.fetch_add(record.events.len(), Ordering::Relaxed);
+    figures.checkpoints.fetch_add(record.checkpoints, Ordering::Relaxed);
 }
 
 /// Moments of a record at which more than one image is possible.
@@ -142,9 +155,15 @@ fn one(case: &Case<'_>, disk: &Disk, record: &Record, figures: &Figures) {
     let pattern = PATTERNS[case.attempt as usize % PATTERNS.len()];
     let image = disk.lose_power(pattern, &mut random);
     let again = random.below(AGAIN) == 0;
+    let examined = random.below(EXAMINED) == 0;
     let checked = catch_unwind(AssertUnwindSafe(|| {
         let moments = disk.durable..=disk.changes;
         let moment = verdict::check(&image, &record.history, moments, &mut random)?;
+        // Before there is a database nothing can be said of one.
+        if examined && image.contains_key("meta") {
+            examine_files(&image)?;
+            figures.examined.fetch_add(1, Ordering::Relaxed);
+        }
         if again {
             lose_power_again(&image, &mut random, figures)?;
         }
@@ -159,6 +178,17 @@ fn one(case: &Case<'_>, disk: &Disk, record: &Record, figures: &Figures) {
         }
         Ok(Err(why)) => case.fail(&image, &record.events, &why),
         Err(_) => case.fail(&image, &record.events, "a panic, see above"),
+    }
+}
+
+/// A check of the files of an image, which opens, finds nothing that is damaged.
+fn examine_files(image: &Image) -> Result<(), String> {
+    let folder = scene::quick_folder();
+    write_files(image, folder.path());
+    match examine::check(folder.path(), &mut |_| ()) {
+        Ok(report) if matches!(report.verdict(), Verdict::Sound | Verdict::Mended) => Ok(()),
+        Ok(report) => Err(format!("a check calls it damaged: {report:#?}")),
+        Err(error) => Err(format!("a check fails: {error}")),
     }
 }
 
@@ -201,6 +231,7 @@ fn survive(test: &str, sync: SyncMode) {
         left -= images;
     }
     assert!(sync != SyncMode::Always || figures.longest_tail.load(Ordering::Relaxed) == 0, "{figures:?}");
+    assert!(wanted < 1_000 || figures.examined.load(Ordering::Relaxed) > 0, "{figures:?}");
     eprintln!("{test}: {figures:?} in {:.1} s, nothing lost", started.elapsed().as_secs_f64());
 }
 

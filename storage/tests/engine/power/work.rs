@@ -60,25 +60,31 @@ struct Work {
     history: History,
     random: Random,
     sync: SyncMode,
+    checkpoints: usize,
 }
 
 /// What happened to the disk, and to the database.
 pub struct Record {
     pub events: Vec<Event>,
     pub history: History,
+    /// Checkpoints written while the database was changed.
+    pub checkpoints: usize,
 }
 
 /// Makes a database and changes it so many times.
 pub fn record(sync: SyncMode, changes: usize, mut random: Random) -> Record {
     let tape = Tape::recording(&Image::new(), Random::new(random.next()));
-    let mut work = Work { tape, history: History::new(Model::new()), random, sync };
+    let mut work = Work { tape, history: History::new(Model::new()), random, sync, checkpoints: 0 };
     let mut store = work.open();
     while work.history.len() < changes {
         store = work.go_on(store);
     }
+    while work.checkpoints == 0 {
+        work.checkpoint(&store);
+    }
     store.close().unwrap();
     work.promise();
-    Record { events: work.tape.events(), history: work.history }
+    Record { events: work.tape.events(), history: work.history, checkpoints: work.checkpoints }
 }
 
 impl Work {
@@ -122,19 +128,38 @@ impl Work {
                 self.promise();
                 store
             }
-            70 => {
+            70..85 => {
+                self.checkpoint(&store);
+                store
+            }
+            85 => {
                 // Compaction and allocation catch up.
                 std::thread::sleep(Duration::from_millis(3));
                 store
             }
             _ => {
-                self.change(&store);
-                if self.sync == SyncMode::Always {
-                    wait_durable(&store);
-                    self.promise();
-                }
+                self.change_and_wait(&store);
                 store
             }
+        }
+    }
+
+    /// Makes a few changes while a checkpoint is written.
+    fn checkpoint(&mut self, store: &Store) {
+        std::thread::scope(|scope| {
+            let writing = scope.spawn(|| store.checkpoint().unwrap());
+            for _ in 0..=self.random.below(30) {
+                self.change_and_wait(store);
+            }
+            self.checkpoints += usize::from(writing.join().unwrap());
+        });
+    }
+
+    fn change_and_wait(&mut self, store: &Store) {
+        self.change(store);
+        if self.sync == SyncMode::Always {
+            wait_durable(store);
+            self.promise();
         }
     }
 
