@@ -181,8 +181,9 @@ impl Shared {
         let started = Instant::now();
         // The table first: a vanish after this replaces it, and is noticed.
         let table = Arc::clone(&self.view.load().table);
-        // Before the first bucket: whoever appends before this holds its stripe until the table has it.
+        // What was appended before this is in the table before the first bucket is copied.
         let position = self.end();
+        self.pass_all_stripes();
         let needed = Cell::new(None);
         let state = || {
             let state = self.state_now(position, &table).ok_or_else(|| {
@@ -196,7 +197,7 @@ impl Shared {
         let source = Source {
             id: self.kit.id,
             table: &table,
-            lock: &|n| self.lock_stripe(n as u64),
+            wait: &|n| drop(self.lock_stripe(n as u64)),
             pause,
             state: &state,
         };
