@@ -180,6 +180,12 @@ impl Region {
         self.populated.load(Ordering::Relaxed)
     }
 
+    /// Bytes after what is written whose pages are ready for writing.
+    #[inline]
+    pub fn ahead(&self) -> usize {
+        self.populated().saturating_sub(self.written())
+    }
+
     /// Makes the pages up to `to` ready for writing, so that appends take no page fault.
     /// Best effort: where the kernel cannot, appends fault instead.
     pub fn populate(&self, to: usize) {

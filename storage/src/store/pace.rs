@@ -47,17 +47,18 @@ impl Pace {
     }
 
     /// Takes note of bytes read or moved; rests where a step is done, unless somebody is `hurried`. Must be
-    /// called with no lock held that readers or writers want.
-    pub(crate) fn worked(&mut self, bytes: usize, hurried: impl FnOnce() -> bool) {
+    /// called with no lock held that readers or writers want. Says whether a step was done.
+    pub(crate) fn worked(&mut self, bytes: usize, hurried: impl FnOnce() -> bool) -> bool {
         self.bytes += bytes;
         if self.bytes < STEP {
-            return;
+            return false;
         }
         if self.ease != Ease::NONE && !hurried() {
             std::thread::sleep(rest(self.ease, self.since.elapsed(), self.bytes as u64));
         }
         self.bytes = 0;
         self.since = Instant::now();
+        true
     }
 }
 
@@ -94,10 +95,10 @@ mod tests {
     fn a_step_is_rested_from_and_a_hurried_one_is_not() {
         let started = Instant::now();
         let mut pace = Pace::new(Ease::FULL);
-        pace.worked(STEP - 1, || panic!("no step was done yet"));
-        pace.worked(1, || true);
+        assert!(!pace.worked(STEP - 1, || panic!("no step was done yet")));
+        assert!(pace.worked(1, || true));
         let hurried = started.elapsed();
-        pace.worked(STEP, || false);
+        assert!(pace.worked(STEP, || false));
         assert!(started.elapsed() - hurried >= Duration::from_micros(1_900), "a rest at the rate");
     }
 }
