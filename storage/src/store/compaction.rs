@@ -359,7 +359,8 @@ fn choose(view: &View, goal: Goal, segment_size: u64, room: Option<u64>) -> Opti
     let dead = written.saturating_sub(live);
     let allowed = live.max(SLACK * segment_size);
     let ease = match (room, goal) {
-        (Some(_), _) | (None, Goal::Tight(_)) => Ease::NONE,
+        (Some(_), _) => Ease::NONE,
+        (None, Goal::Tight(_)) => Ease::SOME,
         (None, Goal::Idle) => Ease::FULL,
         (None, Goal::Busy) => Ease::of(dead, allowed),
     };

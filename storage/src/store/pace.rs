@@ -23,6 +23,8 @@ pub(crate) struct Ease(u32);
 impl Ease {
     /// No rest.
     pub(crate) const NONE: Self = Self(0);
+    /// As long as the work took: for somebody who waits for it, but not at the cost of all others.
+    pub(crate) const SOME: Self = Self(33);
     /// All of it.
     pub(crate) const FULL: Self = Self(100);
 
@@ -81,6 +83,8 @@ mod tests {
         assert_eq!(rest(2_000), Duration::ZERO);
         assert_eq!(rest(u64::MAX), Duration::ZERO);
         assert_eq!(Ease::of(0, 0), Ease::FULL);
+        let some = super::rest(Ease::SOME, took * 10, STEP as u64);
+        assert!(some > took * 9 && some <= took * 10, "{some:?}");
     }
 
     #[test]
