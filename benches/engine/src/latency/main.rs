@@ -124,7 +124,6 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     };
     let slices = phases.measure(&mut load, wanted)?;
     let figures = store.figures();
-    drop(load);
     store.close()?;
     let mut out = std::io::stdout().lock();
     writeln!(

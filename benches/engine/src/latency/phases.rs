@@ -15,13 +15,17 @@ use crate::Phase;
 use crate::load::{Latencies, Load, Record};
 use crate::report::{Slice, list_slowest};
 
+type Outcome<T> = std::result::Result<T, Box<dyn Error>>;
+/// A phase: its name, what was done, and the latencies.
+type Measured = (&'static str, String, Latencies);
+
 /// Between two backups or checkpoints.
 const PAUSE: Duration = Duration::from_millis(50);
 /// Puts of a background writer between two looks at the clock.
 const BURST: u32 = 100;
 
 /// Puts records 0 to `records`, as fast as it goes.
-pub fn fill(store: &Store, records: u64) -> std::result::Result<(), Box<dyn Error>> {
+pub fn fill(store: &Store, records: u64) -> Outcome<()> {
     eprintln!("loading {records} records");
     let style = ProgressStyle::with_template("{bar:40} {human_pos} of {human_len}, {eta} left")?;
     let bar = ProgressBar::new(records).with_style(style);
@@ -60,11 +64,7 @@ pub struct Phases<'a> {
 
 impl Phases<'_> {
     /// Measures all idle slices together, then each phase.
-    pub fn measure(
-        &mut self,
-        load: &mut Load<'_>,
-        wanted: &[Phase],
-    ) -> std::result::Result<Vec<Slice>, Box<dyn Error>> {
+    pub fn measure(&mut self, load: &mut Load<'_>, wanted: &[Phase]) -> Outcome<Vec<Slice>> {
         let mut all_idle = Latencies::new()?;
         let mut slices: Vec<Slice> = Vec::new();
         // Warms up.
@@ -87,7 +87,7 @@ impl Phases<'_> {
         Ok(slices)
     }
 
-    fn idle(&self, load: &mut Load<'_>) -> std::result::Result<Latencies, Box<dyn Error>> {
+    fn idle(&self, load: &mut Load<'_>) -> Outcome<Latencies> {
         eprintln!("idle");
         let latencies = load.run(self.slowest, |lasted| lasted >= self.slice)?;
         list_slowest("idle", &latencies.slowest);
@@ -95,11 +95,7 @@ impl Phases<'_> {
     }
 
     /// Measures a phase: its name, what was done, and the latencies. None where it cannot be measured here.
-    fn one(
-        &mut self,
-        load: &mut Load<'_>,
-        phase: Phase,
-    ) -> std::result::Result<Option<(&'static str, String, Latencies)>, Box<dyn Error>> {
+    fn one(&mut self, load: &mut Load<'_>, phase: Phase) -> Outcome<Option<Measured>> {
         let name = match phase {
             Phase::Growth => "growth",
             Phase::Checkpoint => "checkpoints",
@@ -166,7 +162,7 @@ impl Phases<'_> {
         &self,
         load: &mut Load<'_>,
         work: impl FnOnce(&Store, &dyn Fn() -> bool) -> Result<String> + Send,
-    ) -> std::result::Result<(String, Latencies), Box<dyn Error>> {
+    ) -> Outcome<(String, Latencies)> {
         let (ended, broken_off) = (AtomicBool::new(false), AtomicBool::new(false));
         thread::scope(|scope| {
             let worker = scope.spawn(|| {
@@ -199,7 +195,7 @@ impl Phases<'_> {
     }
 
     /// Why no backup can be made that must copy, if so.
-    fn cannot_copy(&self) -> std::result::Result<Option<String>, Box<dyn Error>> {
+    fn cannot_copy(&self) -> Outcome<Option<String>> {
         let place = self.copy_to.display();
         let Ok(found) = fs::metadata(self.copy_to) else {
             return Ok(Some(format!("there is no {place}")));
@@ -208,7 +204,7 @@ impl Phases<'_> {
             return Ok(Some(format!("{place} is on the file system of the database")));
         }
         let space = nix::sys::statvfs::statvfs(self.copy_to)?;
-        let free = u64::from(space.blocks_available()).saturating_mul(space.fragment_size());
+        let free = space.blocks_available().saturating_mul(space.fragment_size());
         let needed = self.store.figures().log_bytes * 5 / 4;
         Ok((free < needed).then(|| format!("{place} has no {:.1} GB free", needed as f64 / 1e9)))
     }
