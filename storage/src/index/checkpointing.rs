@@ -1,8 +1,8 @@
 //! Writing a checkpoint while the table is in use.
 //!
-//! Buckets are copied one at a time, each under its stripe. The table may grow meanwhile: what a bucket
-//! gave away to buckets that came after the copy began is put together again, so that the copy is one of
-//! the table's first size, and nobody has to wait.
+//! Buckets are copied one at a time, without a lock: whoever holds one may lose its processor, and then
+//! writers wait for as long. The table may grow meanwhile: what a bucket gave away to buckets that came
+//! after the copy began is put together again, so that the copy is one of the table's first size.
 
 use std::io::{self, SeekFrom};
 
@@ -14,13 +14,13 @@ use crate::medium::{Medium, WriteSeek};
 use crate::meta::DatabaseId;
 
 /// What a checkpoint is made of.
-pub struct Source<'a, L> {
+pub struct Source<'a> {
     /// Whose it is.
     pub id: DatabaseId,
     /// The table.
     pub table: &'a Table,
-    /// Takes a stripe.
-    pub lock: &'a dyn Fn(usize) -> L,
+    /// Waits until whoever changes buckets of a stripe is done.
+    pub wait: &'a dyn Fn(usize),
     /// Called after every block of buckets: may wait, or break off with an error.
     pub pause: &'a dyn Fn() -> io::Result<()>,
     /// Called after the last bucket: the counts as of then, once everything before is durable.
@@ -28,7 +28,7 @@ pub struct Source<'a, L> {
 }
 
 /// Writes a checkpoint; returns its state. Where it fails, nothing is left behind.
-pub fn write<L>(medium: &dyn Medium, source: &Source<'_, L>) -> Result<State> {
+pub fn write(medium: &dyn Medium, source: &Source<'_>) -> Result<State> {
     let mut state = None;
     let written = medium.write_whole(NAME, &mut |out| {
         state = Some(fill(out, source)?);
@@ -71,7 +71,7 @@ impl Blocks {
     }
 }
 
-fn fill<L>(out: &mut dyn WriteSeek, source: &Source<'_, L>) -> io::Result<State> {
+fn fill(out: &mut dyn WriteSeek, source: &Source<'_>) -> io::Result<State> {
     let table = source.table;
     let size = table.size();
     let mut overflow: Vec<[u64; WORDS]> = vec![[0; WORDS]];
@@ -80,10 +80,11 @@ fn fill<L>(out: &mut dyn WriteSeek, source: &Source<'_, L>) -> io::Result<State>
     out.seek(SeekFrom::Start(HEADER as u64))?;
     let mut primary = Blocks::new();
     for index in 0..size {
-        entries.clear();
-        let level = {
-            let _stripe = (source.lock)(index as usize & (STRIPES - 1));
-            table.collect_as_of(size, index, &mut entries)
+        let level = loop {
+            match table.collect_as_of(size, index, &mut entries) {
+                Some(level) => break level,
+                None => (source.wait)(index as usize & (STRIPES - 1)),
+            }
         };
         count += entries.len() as u64;
         if primary.push(&chain(&entries, level, &mut overflow), out)? {

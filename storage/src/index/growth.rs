@@ -81,22 +81,35 @@ impl Table {
     }
 
     /// The entries that bucket `index` would have in a table of `size` buckets, from before it grew to what
-    /// it is now; returns the level that the bucket had then. The caller holds the stripe.
-    pub(super) fn collect_as_of(&self, size: u64, index: u64, entries: &mut Vec<Entry>) -> u32 {
+    /// it is now; returns the level that the bucket had then. Takes no lock: none where a part of the bucket
+    /// was split meanwhile, else an entry that is changed meanwhile is the one before or after.
+    pub(super) fn collect_as_of(&self, size: u64, index: u64, entries: &mut Vec<Entry>) -> Option<u32> {
+        entries.clear();
         let high = size.ilog2();
         let is_split = index < size - (1 << high) || index >= 1 << high;
         let level = high + u32::from(is_split);
+        let mut parts = SmallVec::<[(&Bucket, Link); 4]>::new();
         let mut part = index;
-        while let Some(bucket) = (part < self.size()).then(|| self.primary.get(part)).flatten() {
+        // Whoever sees the new size sees that the link of the bucket that was split has changed.
+        while let Some(bucket) =
+            (part < self.size.load(Ordering::Acquire)).then(|| self.primary.get(part)).flatten()
+        {
             let from = entries.len();
+            let link = Link(bucket[LINK].load(Ordering::Acquire));
+            if link.is_changing() {
+                return None;
+            }
+            parts.push((bucket, link));
             self.collect(bucket, entries);
-            let more = self.level(Link(bucket[LINK].load(Ordering::Acquire))).saturating_sub(level);
+            let more = self.level(link).saturating_sub(level);
             if more > 0 {
                 entries[from..].iter_mut().for_each(|entry| *entry = entry.joined(part >> level, more));
             }
             part += 1 << level;
         }
-        level
+        fence(Ordering::Acquire);
+        let is_whole = parts.iter().all(|(bucket, link)| bucket[LINK].load(Ordering::Relaxed) == link.0);
+        is_whole.then_some(level)
     }
 
     /// Takes `count` overflow buckets.

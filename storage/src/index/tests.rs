@@ -3,6 +3,8 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use parking_lot::Mutex;
+
 use super::checkpoint::{self, BLOCK, HEADER, NAME, SegmentState, State};
 use super::checkpointing::{self, Source};
 use super::{Entry, Slot, Table, Target};
@@ -180,11 +182,11 @@ fn counts(live: u64) -> Counts {
 
 const ID: DatabaseId = DatabaseId([9; 16]);
 
-fn write(medium: &Directory, table: &Table, state: &State, after_a_bucket: &dyn Fn()) {
+fn write(medium: &Directory, table: &Table, state: &State) {
     let source = Source {
         id: ID,
         table,
-        lock: &|_| after_a_bucket(),
+        wait: &|_| panic!("nothing is changed meanwhile"),
         pause: &|| Ok(()),
         state: &|| Ok(state.clone()),
     };
@@ -210,7 +212,7 @@ fn written(count: u64, folder: &tempfile::TempDir) -> (Directory, Table, Records
             SegmentState { number: 7, written: 1234, counts: counts(1000) },
         ],
     };
-    write(&medium, &table, &state, &|| ());
+    write(&medium, &table, &state);
     (medium, table, records, state)
 }
 
@@ -279,6 +281,7 @@ fn nothing_in_the_unused_part_of_a_checkpoint_comes_to_light() {
     assert_eq!(medium.list("index").unwrap().len(), 1);
 }
 
+/// Adds records on a thread of its own while `table` is copied again and again, and looks at each copy.
 #[test]
 fn a_checkpoint_of_holes_takes_up_no_memory() {
     let folder = tempfile::tempdir().unwrap();
@@ -310,44 +313,63 @@ fn a_checkpoint_of_holes_takes_up_no_memory() {
 
 #[test]
 fn a_table_that_grows_while_it_is_copied_is_copied_whole() {
-    for (count, more) in [(100, 5_000), (5_000, 3_000), (20_000, 500)] {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::create_dir(folder.path().join("index")).unwrap();
-        let medium = Directory::new(folder.path());
-        let table = Table::new(1).unwrap();
-        let records = std::cell::RefCell::new(Records::default());
-        let add = |number: u64| {
-            let kind = if number.is_multiple_of(10) { 2 } else { 0 };
-            put(&table, &mut records.borrow_mut(), hash(number, kind));
-            grow(&table, &records.borrow());
-        };
-        (0..count).for_each(add);
-        let (size, added) = (table.size(), std::cell::Cell::new(count));
-        // Several buckets are added for each that is copied; here the lock is the moment to do that.
-        let state = State { segments: Vec::new(), ..State::default() };
-        write(&medium, &table, &state, &|| {
-            let next = added.get();
-            let wanted = (count + more).min(next + more.div_ceil(size) + 20);
-            (next..wanted).for_each(add);
-            added.set(wanted);
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("index")).unwrap();
+    let medium = Directory::new(folder.path());
+    let (table, records) = (Table::new(1).unwrap(), Mutex::new(Records::default()));
+    let (stop, copying, splits) = (AtomicBool::new(false), AtomicBool::new(false), AtomicU64::new(0));
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            // Every tenth in one bucket, for a long chain.
+            let kind = |number: u64| if number.is_multiple_of(10) { 2 } else { 0 };
+            for number in 0..100_000 {
+                while !copying.load(Ordering::Relaxed) && !stop.load(Ordering::Relaxed) {
+                    std::hint::spin_loop();
+                }
+                if stop.load(Ordering::Relaxed) {
+                    return;
+                }
+                let mut records = records.lock();
+                put(&table, &mut records, hash(number, kind(number)));
+                grow(&table, &records);
+            }
         });
-        assert!(table.size() > size, "it grew");
-        let (copy, _) = checkpoint::load(&medium, ID).unwrap();
-        assert_eq!(copy.size(), size);
-        let records = records.borrow();
-        for &hash in &records.0[..count as usize] {
-            let expected = find(&table, &records, hash);
-            assert!(expected.is_some() && find(&copy, &records, hash) == expected);
+        for _ in 0..60 {
+            let known = records.lock().0.len();
+            let size = table.size();
+            let state = State { segments: Vec::new(), ..State::default() };
+            let source = Source {
+                id: ID,
+                table: &table,
+                wait: &|_| std::thread::yield_now(),
+                pause: &|| Ok(()),
+                state: &|| {
+                    copying.store(false, Ordering::Relaxed);
+                    splits.fetch_add(table.size() - size, Ordering::Relaxed);
+                    Ok(state.clone())
+                },
+            };
+            copying.store(true, Ordering::Relaxed);
+            checkpointing::write(&medium, &source).unwrap();
+            let (copy, _) = checkpoint::load(&medium, ID).unwrap();
+            assert!(copy.size() >= size);
+            let records = records.lock();
+            for &hash in &records.0[..known] {
+                let expected = find(&table, &records, hash);
+                assert!(expected.is_some() && find(&copy, &records, hash) == expected);
+            }
+            let all = copy.entries_where(|_| true);
+            let distinct: HashSet<u64> = all.iter().map(|entry| entry.address().0).collect();
+            assert_eq!((all.len(), all.len() as u64), (distinct.len(), copy.entries()), "nothing twice");
+            // It grows on like any other, though it may be rather full.
+            while copy.is_loaded() {
+                copy.grow(|_| (), |entry| Some(records.hash(entry))).unwrap();
+            }
+            for &hash in &records.0[..known] {
+                assert!(find(&copy, &records, hash).is_some());
+            }
         }
-        let all = copy.entries_where(|_| true);
-        let distinct: HashSet<u64> = all.iter().map(|entry| entry.address().0).collect();
-        assert_eq!((all.len(), all.len() as u64), (distinct.len(), copy.entries()), "nothing twice");
-        // It grows on like any other, though it is rather full.
-        while copy.is_loaded() {
-            copy.grow(|_| (), |entry| Some(records.hash(entry))).unwrap();
-        }
-        for &hash in &records.0[..count as usize] {
-            assert!(find(&copy, &records, hash).is_some());
-        }
-    }
+        stop.store(true, Ordering::Relaxed);
+    });
+    assert!(splits.load(Ordering::Relaxed) > 0, "it grew while it was copied");
 }

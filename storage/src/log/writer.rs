@@ -155,6 +155,11 @@ impl Tail {
         if written > MAX_OFFSET as usize { 0 } else { region.capacity().saturating_sub(written + SEAL) }
     }
 
+    /// Whether a second segment should be waiting, and none is: from the middle of the active one on.
+    pub fn is_short(&self, kit: &Kit) -> bool {
+        self.waiting.len() < 2 && self.room() < kit.segment_size / 2
+    }
+
     /// Whether `len` bytes may be appended now.
     #[inline]
     fn fits(&self, len: usize, urgency: Urgency, segment_size: usize) -> bool {

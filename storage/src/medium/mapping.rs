@@ -24,6 +24,9 @@ const CACHE_LINE: usize = 64;
 const LINES_AHEAD: usize = 3;
 /// Bytes of the unit of a mapping; larger ones do no harm.
 const PAGE: usize = 4096;
+/// Bytes that are made ready for writing with one call. The system gives nobody else the processor
+/// meanwhile: measured, 20 ms for 4 MiB where memory is scarce.
+const PIECE: usize = 256 << 10;
 /// Bytes of a range worth a call of its own before it is written back.
 const LEAST_LET_GO: usize = 4 * PAGE;
 
@@ -52,6 +55,11 @@ fn prefetch_to_write(address: *const u8) {
     }
     #[cfg(not(target_arch = "x86_64"))]
     let _ = address;
+}
+
+/// A range in pieces: where each begins, and its bytes.
+fn pieces(from: usize, to: usize) -> impl Iterator<Item = (usize, usize)> {
+    (from..to).step_by(PIECE).map(move |at| (at, PIECE.min(to - at)))
 }
 
 /// Memory that is appended to once and read by many: a segment of the log.
@@ -180,15 +188,23 @@ impl Region {
         self.populated.load(Ordering::Relaxed)
     }
 
+    /// Bytes after what is written whose pages are ready for writing.
+    #[inline]
+    pub fn ahead(&self) -> usize {
+        self.populated().saturating_sub(self.written())
+    }
+
     /// Makes the pages up to `to` ready for writing, so that appends take no page fault.
     /// Best effort: where the kernel cannot, appends fault instead.
     pub fn populate(&self, to: usize) {
         let from = self.populated().max(self.written()) & !(PAGE - 1);
         let to = to.min(self.capacity());
         if from < to {
-            // A kernel before 5.14 refuses the advice; nothing is lost but speed.
-            let _ = self.map.advise_range(Advice::PopulateWrite, from, to - from);
-            self.populated.store(to, Ordering::Relaxed);
+            for (from, len) in pieces(from, to) {
+                // A kernel before 5.14 refuses the advice; nothing is lost but speed.
+                let _ = self.map.advise_range(Advice::PopulateWrite, from, len);
+                self.populated.store(from + len, Ordering::Relaxed);
+            }
         }
     }
 }
@@ -276,7 +292,9 @@ impl Words {
         let len = self.map.len();
         let from = (first * 8).min(len) & !(PAGE - 1);
         let to = ((first + count) * 8).min(len);
-        let _ = self.map.advise_range(Advice::PopulateWrite, from, to - from);
+        for (from, len) in pieces(from, to) {
+            let _ = self.map.advise_range(Advice::PopulateWrite, from, len);
+        }
     }
 
     /// The words as bytes, before they are shared.

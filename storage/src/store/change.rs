@@ -215,8 +215,7 @@ impl Shared {
         let mut tail = self.tail.lock();
         let address = writer::append(&mut tail, &self.kit, self, draft, body, time, urgency)?;
         self.set_end(&tail);
-        let region = tail.active.appender.region();
-        let ahead = region.populated().saturating_sub(region.written());
+        let ahead = tail.active.appender.region().ahead();
         drop(tail);
         self.signals.populate_if_near(ahead);
         Ok(address)

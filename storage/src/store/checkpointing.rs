@@ -140,7 +140,9 @@ impl Shared {
         let given_up = Cell::new(None);
         let since = Cell::new(Instant::now());
         let pause = || {
-            let why = match (self.signals.is_stopping(), self.tail.lock().full.is_some()) {
+            // Not in the `match`: the tail would stay locked for all of it, the rest included.
+            let is_full = self.tail.lock().full.is_some();
+            let why = match (self.signals.is_stopping(), is_full) {
                 (true, _) => GivenUp::Closing,
                 (_, true) => GivenUp::Full,
                 _ => {
@@ -179,8 +181,9 @@ impl Shared {
         let started = Instant::now();
         // The table first: a vanish after this replaces it, and is noticed.
         let table = Arc::clone(&self.view.load().table);
-        // Before the first bucket: whoever appends before this holds its stripe until the table has it.
+        // What was appended before this is in the table before the first bucket is copied.
         let position = self.end();
+        self.pass_all_stripes();
         let needed = Cell::new(None);
         let state = || {
             let state = self.state_now(position, &table).ok_or_else(|| {
@@ -194,7 +197,7 @@ impl Shared {
         let source = Source {
             id: self.kit.id,
             table: &table,
-            lock: &|n| self.lock_stripe(n as u64),
+            wait: &|n| drop(self.lock_stripe(n as u64)),
             pause,
             state: &state,
         };
@@ -262,5 +265,32 @@ impl Newest {
                 false => segment.written(),
             })
             .sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::options::{Options, Place};
+
+    #[test]
+    fn a_checkpoint_that_rests_holds_up_no_writer() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut options = Options::new(Place::Directory(folder.path().to_owned()));
+        // 32 blocks, with a rest after each.
+        options.buckets = 1 << 19;
+        let store = Store::open(options).unwrap();
+        store.put(b"key", b"value").unwrap();
+        let (mut looks, mut locked) = (0, 0);
+        std::thread::scope(|scope| {
+            let writing = scope.spawn(|| store.checkpoint());
+            while !writing.is_finished() {
+                looks += 1;
+                locked += u32::from(store.shared.tail.try_lock().is_none());
+                std::thread::sleep(Duration::from_micros(50));
+            }
+            assert!(writing.join().unwrap().unwrap());
+        });
+        assert!(looks > 100 && locked * 10 < looks, "the tail was locked at {locked} of {looks} looks");
     }
 }

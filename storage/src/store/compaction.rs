@@ -10,7 +10,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crc32fast::Hasher;
 
@@ -42,6 +42,8 @@ const SLACK: u64 = 4;
 const PAUSE: Duration = Duration::from_secs(1);
 /// After an error.
 const PAUSE_AFTER_ERROR: Duration = Duration::from_secs(10);
+/// How long compaction waits for a segment that nobody makes, before it goes on regardless.
+const LONGEST_WAIT: Duration = Duration::from_secs(1);
 /// Bytes that rewriting a segment on a full disk should give back at least.
 const LEAST_GAIN: u64 = 2048;
 /// While writers are busy a checkpoint is written for the sake of a segment only where the table has no
@@ -190,7 +192,7 @@ impl Shared {
                 Kind::Put | Kind::Delete => self.move_record(segment, offset, &record, drop_tombstones)?,
             }
             offset += record.len;
-            pace.worked(record.len, || self.is_hurried());
+            self.worked(pace, record.len);
         }
         Ok(())
     }
@@ -214,7 +216,7 @@ impl Shared {
             match segment.at(offset) {
                 At::Record(record) => {
                     self.move_record(segment, offset, &record, drop_tombstones)?;
-                    pace.worked(record.len, || self.is_hurried());
+                    self.worked(pace, record.len);
                 }
                 At::End | At::Damage(_) => {
                     segment.set_damaged();
@@ -223,6 +225,27 @@ impl Shared {
             }
         }
         Ok(())
+    }
+
+    /// Takes note of bytes read or moved: rests, and lets the allocating thread catch up, where that is due.
+    fn worked(&self, pace: &mut Pace, bytes: usize) {
+        if pace.worked(bytes, || self.is_hurried()) {
+            self.leave_room();
+        }
+    }
+
+    /// Waits while writers are about to run out of segments, unless there is no space for another.
+    /// Compaction fills segments faster than writers, and may use what they may not, so they would be
+    /// the ones to wait.
+    fn leave_room(&self) {
+        let until = Instant::now() + LONGEST_WAIT;
+        let mut tail = self.tail.lock();
+        while tail.is_short(&self.kit) && tail.full.is_none() && !self.signals.is_stopping() {
+            self.signals.wake_allocator();
+            if self.kit.provided.wait_until(&mut tail, until).timed_out() {
+                return;
+            }
+        }
     }
 
     /// Moves the record at an offset, if the table points at it. One that has expired goes, or becomes a
@@ -255,6 +278,10 @@ impl Shared {
                 }
             };
             self.set_end(&tail);
+            let ahead = tail.active.appender.region().ahead();
+            drop(tail);
+            // A page fault would be taken with the tail locked.
+            self.signals.populate_if_near(ahead);
             let moved = entry.moved_to(Target { address, tombstone });
             word.store(moved.0, Ordering::Release);
         }
@@ -336,7 +363,8 @@ fn choose(view: &View, goal: Goal, segment_size: u64, room: Option<u64>) -> Opti
     let dead = written.saturating_sub(live);
     let allowed = live.max(SLACK * segment_size);
     let ease = match (room, goal) {
-        (Some(_), _) | (None, Goal::Tight(_)) => Ease::NONE,
+        (Some(_), _) => Ease::NONE,
+        (None, Goal::Tight(_)) => Ease::SOME,
         (None, Goal::Idle) => Ease::FULL,
         (None, Goal::Busy) => Ease::of(dead, allowed),
     };

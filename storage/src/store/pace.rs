@@ -23,6 +23,8 @@ pub(crate) struct Ease(u32);
 impl Ease {
     /// No rest.
     pub(crate) const NONE: Self = Self(0);
+    /// As long as the work took: for somebody who waits for it, but not at the cost of all others.
+    pub(crate) const SOME: Self = Self(33);
     /// All of it.
     pub(crate) const FULL: Self = Self(100);
 
@@ -47,17 +49,18 @@ impl Pace {
     }
 
     /// Takes note of bytes read or moved; rests where a step is done, unless somebody is `hurried`. Must be
-    /// called with no lock held that readers or writers want.
-    pub(crate) fn worked(&mut self, bytes: usize, hurried: impl FnOnce() -> bool) {
+    /// called with no lock held that readers or writers want. Says whether a step was done.
+    pub(crate) fn worked(&mut self, bytes: usize, hurried: impl FnOnce() -> bool) -> bool {
         self.bytes += bytes;
         if self.bytes < STEP {
-            return;
+            return false;
         }
         if self.ease != Ease::NONE && !hurried() {
             std::thread::sleep(rest(self.ease, self.since.elapsed(), self.bytes as u64));
         }
         self.bytes = 0;
         self.since = Instant::now();
+        true
     }
 }
 
@@ -80,6 +83,8 @@ mod tests {
         assert_eq!(rest(2_000), Duration::ZERO);
         assert_eq!(rest(u64::MAX), Duration::ZERO);
         assert_eq!(Ease::of(0, 0), Ease::FULL);
+        let some = super::rest(Ease::SOME, took * 10, STEP as u64);
+        assert!(some > took * 9 && some <= took * 10, "{some:?}");
     }
 
     #[test]
@@ -94,10 +99,10 @@ mod tests {
     fn a_step_is_rested_from_and_a_hurried_one_is_not() {
         let started = Instant::now();
         let mut pace = Pace::new(Ease::FULL);
-        pace.worked(STEP - 1, || panic!("no step was done yet"));
-        pace.worked(1, || true);
+        assert!(!pace.worked(STEP - 1, || panic!("no step was done yet")));
+        assert!(pace.worked(1, || true));
         let hurried = started.elapsed();
-        pace.worked(STEP, || false);
+        assert!(pace.worked(STEP, || false));
         assert!(started.elapsed() - hurried >= Duration::from_micros(1_900), "a rest at the rate");
     }
 }

@@ -195,7 +195,7 @@ impl Shared {
     /// always, for compaction; a second from the middle of the active segment on, and after a shortage.
     fn lacks(&self) -> Option<bool> {
         let tail = self.tail.lock();
-        let is_short = tail.room() < self.kit.segment_size / 2 || tail.starved || tail.full.is_some();
+        let is_short = tail.is_short(&self.kit) || tail.starved || tail.full.is_some();
         let enough = if is_short { 2 } else { 1 };
         (tail.waiting.len() < enough).then_some(tail.waiting.is_empty())
     }
