@@ -31,7 +31,7 @@ pub fn forge(file: &Path) -> bool {
         .flat_map(|part| part.chunks(1 << 20))
         .flat_map(|block| crc32fast::hash(block).to_le_bytes())
         .collect();
-    let at = tail + word(&bytes, 104) * 32;
+    let at = tail + word(&bytes, 104) * 64;
     if bytes.len() != at + crcs.len() {
         return false;
     }

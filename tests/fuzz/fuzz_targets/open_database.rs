@@ -206,7 +206,7 @@ fn forge_buckets(file: &mut [u8]) {
     }
     let second = 4096 + (64 << base);
     let tail = second + (64 << overflow_base);
-    let mut at = tail + segments * 32;
+    let mut at = tail + segments * 64;
     for (from, buckets) in [(4096, size), (second, overflow)] {
         if let Some(crc) = file.get(from..from + buckets * 64).map(crc32fast::hash) {
             put_crc(file, at, crc);
