@@ -155,7 +155,7 @@ impl Scene {
 #[test]
 fn what_they_say_is_what_opening_comes_to() {
     let mut random = random::seeded("what_they_say_is_what_opening_comes_to");
-    let rounds = random::variable("LCNODE_ROUNDS").unwrap_or(400);
+    let rounds = random::variable("LCNODE_ROUNDS").unwrap_or(120);
     let mut verdicts: BTreeMap<Verdict, u64> = BTreeMap::new();
     for closed in [true, false] {
         let scene = Scene::new(closed, &mut random);
