@@ -189,6 +189,8 @@ impl State {
         context: &mut Context<'_>,
     ) -> Poll<io::Result<Next>> {
         SCRATCH.with_borrow_mut(|Scratch { input, output }| {
+            // A connection that broke while it was written to has left its replies here.
+            output.clear();
             let next = match source {
                 Source::Socket => {
                     let mut buffer = ReadBuf::new(input);

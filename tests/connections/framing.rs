@@ -1,6 +1,7 @@
 //! Where a request begins and ends: pipelines, half requests, half closes, and what is no request.
 
 use std::thread;
+use std::time::Duration;
 
 use crate::support::{HASH, Node, folder, on_both, rng, wire};
 
@@ -194,4 +195,24 @@ fn clients_that_vanish_leave_nothing_open() {
         }
     }
     crate::support::eventually("all are closed", crate::support::ANSWER, || open() <= before + 1);
+}
+
+/// Replies that a connection did not take any more are not what the next one gets.
+#[test]
+fn a_connection_that_breaks_off_leaves_nothing_to_others() {
+    let folder = folder();
+    // All on one thread, whose buffers they share.
+    let node = Node::start(folder.path(), &["-thnum", "1", HASH]);
+    let mut client = node.client();
+    assert!(client.put("large", vec![b'x'; 10_000]) && client.put("small", "yes"));
+    let requests = wire::get(b"large").repeat(400);
+    let mut rng = rng("a_connection_that_breaks_off_leaves_nothing_to_others");
+    for round in 0..200 {
+        let mut other = node.client();
+        other.send(&requests);
+        // What is unread when it is closed makes the system reset it.
+        thread::sleep(Duration::from_micros(rng.u64(..3_000)));
+        drop(other);
+        assert_eq!(client.text("small").as_deref(), Some("yes"), "round {round}");
+    }
 }
