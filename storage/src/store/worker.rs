@@ -171,6 +171,7 @@ impl Shared {
                 Err(error) => tail.refused = Some((wanted, error.to_string())),
             }
         }
+        self.enlarge_spare();
         while let Some(last) = self.lacks() {
             let made = self.spare(last);
             let mut tail = self.tail.lock();
@@ -207,6 +208,28 @@ impl Shared {
         match self.kit.segment(size) {
             Err(_) if only => self.kit.segment(size / 8 * 7).or_else(|_| self.kit.segment(size / 2)),
             made => made,
+        }
+    }
+
+    /// Where the only spare had to be made small, compaction may find no segment whose live records it holds,
+    /// and nothing would ever change: as soon as there is space a larger one takes its place.
+    fn enlarge_spare(&self) {
+        let small = {
+            let mut tail = self.tail.lock();
+            let size = self.kit.segment_size;
+            let is_small = |active: &Active| active.appender.region().capacity() < size;
+            // Compaction may be about to use it.
+            let is_free = tail.full.is_some() && tail.owed.unwrap_or(0) == 0;
+            let is_due = is_free && tail.waiting.len() == 1 && tail.waiting.iter().all(is_small);
+            if is_due { tail.waiting.pop_front() } else { None }
+        };
+        let Some(small) = small else { return };
+        self.kit.discard(small);
+        let made = self.spare(true);
+        let mut tail = self.tail.lock();
+        match made {
+            Ok(spare) => note_success(&mut tail, [spare]),
+            Err(error) => note_failure(&mut tail, error),
         }
     }
 

@@ -106,7 +106,6 @@ fn a_full_disk_refuses_puts_and_nothing_else() {
             let started = Instant::now();
             while let Err(error) = scene.delete(&store, &key) {
                 assert!(matches!(error, Error::Full(_)), "{error}");
-                assert!(deleted > 100, "the first deletes need no waiting");
                 assert!(started.elapsed() < Duration::from_secs(30), "no room for a delete after {deleted}");
                 std::thread::sleep(Duration::from_millis(5));
             }
