@@ -85,6 +85,8 @@ pub struct Tail {
     pub wanted: usize,
     /// Bytes of the last segment of that kind that could not be had, and why.
     pub refused: Option<(usize, String)>,
+    /// Whether compaction, on a full disk, found no segment whose live records fit in what is left.
+    pub cramped: bool,
     /// Whether the last try to allocate ahead found no space, and what was said.
     pub full: Option<String>,
     /// The latest stamp in the log, in microseconds: the next one is later, so a change wins over all
@@ -377,6 +379,7 @@ mod tests {
             starved: false,
             wanted: 0,
             refused: None,
+            cramped: false,
             full: None,
             last_ts: 0,
         }

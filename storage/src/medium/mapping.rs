@@ -247,7 +247,7 @@ impl Appender {
         }
         self.region.written.store(at, Ordering::Release);
         // The lines that come next are asked for now, so that the next lock taken does not wait until
-        // memory has given them: measured, 30 ns of an append of 40 bytes.
+        // memory has given them: in a profile without, a fifteenth of a put went there.
         for line in 1..=LINES_AHEAD {
             prefetch_to_write(self.region.map.as_ptr().wrapping_add(at + line * CACHE_LINE));
         }

@@ -117,6 +117,7 @@ impl Shared {
         let view = self.view.load_full();
         let (segment_size, room) = (self.kit.segment_size as u64, self.room_when_full());
         let Some(Choice { segment, ease }) = choose(&view, goal, segment_size, room) else {
+            self.tail.lock().cramped = room.is_some();
             return Ok(false);
         };
         if pins.hold(segment.number()) {

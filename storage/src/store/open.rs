@@ -201,6 +201,7 @@ fn into_store(
         starved: false,
         wanted: 0,
         refused: None,
+        cramped: false,
         full: None,
         last_ts: replay.last_ts.into_inner(),
     };

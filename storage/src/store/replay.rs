@@ -163,7 +163,7 @@ impl Replay {
                 }
             };
             if place.segment == vanish.segment {
-                segment.add_live(record.len, entry.is_tombstone());
+                count(segment, &record);
             }
             if small {
                 let hash = self.hasher.hash(record.key);
@@ -235,6 +235,14 @@ impl Replay {
     }
 }
 
+/// Counts a record that the table points at.
+fn count(segment: &Segment, record: &Record<'_>) {
+    segment.add_live(record.len, record.kind == Kind::Delete);
+    if let Some(expiry) = record.attributes.expiry {
+        segment.add_expiring(record.len, expiry);
+    }
+}
+
 /// Where a record is, in the order of the log.
 fn place(segments: &Segments, address: Address) -> (usize, usize) {
     let oldest = segments.oldest().map_or(0, |oldest| oldest.number());
@@ -274,10 +282,7 @@ impl Sink for Replay {
         }
         for (&hash, (offset, record)) in wanted {
             if self.apply(segments, segment, *offset, record, hash)? {
-                segment.add_live(record.len, record.kind == Kind::Delete);
-                if let Some(expiry) = record.attributes.expiry {
-                    segment.add_expiring(record.len, expiry);
-                }
+                count(segment, record);
             }
         }
         for _ in 0..BATCH / 2 {

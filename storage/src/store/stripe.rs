@@ -2,8 +2,8 @@
 //!
 //! A put need not know what was there before, so it does not wait for its bucket to come from memory: it
 //! asks for the bucket, appends its record, and leaves a note here. Notes are settled (the table pointed
-//! at their records) eight at a time, when their buckets have long arrived: measured, half of the time of
-//! a put. Readers look at the notes first.
+//! at their records) eight at a time, when their buckets have long arrived: measured, a sixth of the time
+//! of a sequential put, and a third of that of a random one. Readers look at the notes first.
 //!
 //! What is always true:
 //! - Whoever has locked a stripe with [`Shared::lock_stripe`] finds no notes: only puts leave some behind.

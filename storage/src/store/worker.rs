@@ -211,16 +211,16 @@ impl Shared {
         }
     }
 
-    /// Where the only spare had to be made small, compaction may find no segment whose live records it holds,
-    /// and nothing would ever change: as soon as there is space a larger one takes its place.
+    /// Where the only spare had to be made small, and compaction has found no segment whose live records it
+    /// holds, nothing would ever change: a larger one takes its place, as soon as there is space for it.
     fn enlarge_spare(&self) {
         let small = {
             let mut tail = self.tail.lock();
             let size = self.kit.segment_size;
             let is_small = |active: &Active| active.appender.region().capacity() < size;
-            // Compaction may be about to use it.
-            let is_free = tail.full.is_some() && tail.owed.unwrap_or(0) == 0;
-            let is_due = is_free && tail.waiting.len() == 1 && tail.waiting.iter().all(is_small);
+            let is_stuck =
+                std::mem::take(&mut tail.cramped) && tail.full.is_some() && tail.owed.unwrap_or(0) == 0;
+            let is_due = is_stuck && tail.waiting.len() == 1 && tail.waiting.iter().all(is_small);
             if is_due { tail.waiting.pop_front() } else { None }
         };
         let Some(small) = small else { return };
