@@ -32,9 +32,12 @@ pub use backup::{Backup, Phase, Restore, Restored, Ways, restore};
 pub use durability::SyncMode;
 pub use error::{Error, Result};
 pub use log::address::Position;
-pub use log::record::Attributes;
-pub use options::{DEFAULT_SEGMENT, Options, Place};
-pub use store::{Change, Cursor, Figures, Inline, KeyIterator, SegmentFigures, Snapshot, Store};
+pub use log::record::{Attributes, Kind, Stamp};
+pub use options::{Clock, DEFAULT_SEGMENT, Options, Place};
+pub use store::{
+    Arrival, Author, Authored, Change, Cursor, Figures, Hold, Inline, KeyIterator, LogRead, LogRecord,
+    OpenedAt, Received, SegmentFigures, Snapshot, Step, Store, Visited, tombstone,
+};
 
 /// Bounds of the format; see `FORMAT.md`.
 pub mod limits {

@@ -1,9 +1,10 @@
 //! How a store is opened.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::durability::SyncMode;
-use crate::log::writer::{MAX_SEGMENT, MIN_SEGMENT};
+use crate::log::writer::{MAX_SEGMENT, MIN_SEGMENT, now};
 
 /// Where a database lives.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,6 +13,36 @@ pub enum Place {
     Memory,
     /// In this directory.
     Directory(PathBuf),
+}
+
+/// What time it is.
+#[derive(Clone, Default)]
+pub enum Clock {
+    /// The system's clock.
+    #[default]
+    System,
+    /// Whatever this says, in microseconds since the Unix epoch.
+    Given(Arc<dyn Fn() -> u64 + Send + Sync>),
+}
+
+impl std::fmt::Debug for Clock {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::System => "System",
+            Self::Given(_) => "Given",
+        })
+    }
+}
+
+impl Clock {
+    /// Microseconds since the Unix epoch.
+    #[inline]
+    pub fn now(&self) -> u64 {
+        match self {
+            Self::System => now(),
+            Self::Given(clock) => clock(),
+        }
+    }
 }
 
 /// How a store is opened.
@@ -25,7 +56,7 @@ pub struct Options {
     pub sync: SyncMode,
     /// Buckets of the table at first, rounded up to a power of two, 64 at least. It grows by itself.
     pub buckets: u64,
-    /// Id of this server in the stamps of its changes; 0 for none.
+    /// Id of this server in the stamps of its changes; 0: one is chosen at random and kept.
     pub origin: u16,
     /// Refuse changes.
     pub read_only: bool,
@@ -37,6 +68,11 @@ pub struct Options {
     pub max_records: Option<u64>,
     /// Bytes kept at most, for a database in memory: the oldest stored records go first.
     pub max_bytes: Option<u64>,
+    /// What time it is.
+    pub clock: Clock,
+    /// Whether threads in the background allocate, sync, compact and write checkpoints. Without them
+    /// [`crate::Store::work`] does, when it is called: so a test decides when what happens.
+    pub background: bool,
 }
 
 /// Bytes of a segment unless told otherwise.
@@ -56,6 +92,8 @@ impl Options {
             truncate: false,
             max_records: None,
             max_bytes: None,
+            clock: Clock::System,
+            background: true,
         }
     }
 

@@ -102,14 +102,14 @@ fn next_record(sums: &Sums<'_>, damage: usize, end: usize, last_ts: u64) -> Opti
 /// What might be a record at `at`, its CRC unseen. Stricter than the reader of a log: what no writer writes
 /// would only raise the odds that random bytes pass.
 fn candidate(bytes: &[u8], at: usize) -> Option<Record<'_>> {
-    if !matches!(bytes.get(at + 4)? & 0xcf, 1..=5) {
+    if !matches!(bytes.get(at + 4)? & 0x0f, 1..=7) {
         return None;
     }
     let record = record::peek(&bytes[at..])?;
     let fits = match record.kind {
-        Kind::Put => true,
+        Kind::Put | Kind::Counter => true,
         Kind::Delete => record.value.is_empty(),
-        Kind::Manifest => record.key.is_empty(),
+        Kind::Manifest | Kind::Memo => record.key.is_empty(),
         Kind::Vanish | Kind::Seal => record.key.is_empty() && record.value.is_empty(),
     };
     (fits && record.len as u64 <= MAX_RECORD).then_some(record)

@@ -49,6 +49,9 @@ pub struct Position {
 }
 
 impl Position {
+    /// Behind every log.
+    pub const MAX: Self = Self { segment: u64::MAX, offset: u64::MAX };
+
     /// As one ordered word, for an atomic. Holds offsets below 4 GiB and 2^32 segments.
     pub(crate) fn to_word(self) -> u64 {
         self.segment << 32 | self.offset & 0xffff_ffff

@@ -9,14 +9,16 @@ use crc32fast::Hasher;
 
 /// Bytes of the header before its optional fields.
 pub const HEADER: usize = 20;
-/// Bytes of the largest header: fixed part, key length, expiry, flags.
-pub const HEADER_MAX: usize = HEADER + 4 + 8 + 4;
+/// Bytes of the largest header: fixed part, key length, expiry, flags, via.
+pub const HEADER_MAX: usize = HEADER + 4 + 8 + 4 + 2;
 /// Bytes of a seal record: a header and nothing else.
 pub const SEAL: usize = HEADER;
 
 const KIND: u8 = 0x0f;
 const HAS_EXPIRY: u8 = 0x10;
 const HAS_FLAGS: u8 = 0x20;
+const IS_MOVED: u8 = 0x40;
+const HAS_VIA: u8 = 0x80;
 const LONG_KEY: u8 = 255;
 
 /// What a record says about its key.
@@ -32,9 +34,25 @@ pub enum Kind {
     Seal = 4,
     /// Which segments the log consists of: see [`crate::log::manifest`]. No key.
     Manifest = 5,
+    /// The key has a number that several servers count: see [`crate::counter`].
+    Counter = 6,
+    /// What the node remembers beside records: see [`crate::log::memo`]. No key.
+    Memo = 7,
 }
 
 impl Kind {
+    /// Whether it says that the key has a value.
+    #[inline]
+    pub fn has_value(self) -> bool {
+        matches!(self, Self::Put | Self::Counter)
+    }
+
+    /// Whether it speaks of one key, so that the table may point at it.
+    #[inline]
+    pub fn has_key(self) -> bool {
+        matches!(self, Self::Put | Self::Counter | Self::Delete)
+    }
+
     fn of(byte: u8) -> Option<Self> {
         match byte {
             1 => Some(Self::Put),
@@ -42,6 +60,8 @@ impl Kind {
             3 => Some(Self::Vanish),
             4 => Some(Self::Seal),
             5 => Some(Self::Manifest),
+            6 => Some(Self::Counter),
+            7 => Some(Self::Memo),
             _ => None,
         }
     }
@@ -72,12 +92,18 @@ pub struct Record<'a> {
     pub kind: Kind,
     /// When and where.
     pub stamp: Stamp,
+    /// Id of the server it was received from, where that is not the one where it was made; else 0.
+    pub via: u16,
+    /// Whether an older copy was before it in the log: compaction wrote this one.
+    pub moved: bool,
     /// Expiry and flags.
     pub attributes: Attributes,
-    /// The key, empty for all kinds but `Put` and `Delete`.
+    /// The key, empty for all kinds but `Put`, `Counter` and `Delete`.
     pub key: &'a [u8],
-    /// The value, empty for all kinds but `Put` and `Manifest`.
+    /// The value, empty for all kinds but `Put`, `Counter`, `Manifest` and `Memo`. Of a counter what a client sees.
     pub value: &'a [u8],
+    /// How a counter came to its value; empty for all other kinds.
+    pub state: &'a [u8],
     /// Bytes of the whole record.
     pub len: usize,
 }
@@ -120,9 +146,15 @@ impl Head {
         Self::with(kind, key_len, value_len, Attributes::default())
     }
 
-    /// The head of a record of `kind`.
+    /// The head of a record of `kind` made here.
     #[inline]
     pub fn with(kind: Kind, key_len: usize, value_len: usize, attributes: Attributes) -> Self {
+        Self::received(kind, key_len, value_len, attributes, 0)
+    }
+
+    /// The head of a record of `kind` that was received from server `via`, where that is not its origin.
+    #[inline]
+    pub fn received(kind: Kind, key_len: usize, value_len: usize, attributes: Attributes, via: u16) -> Self {
         let mut bytes = [0; HEADER_MAX];
         bytes[4] = kind as u8;
         bytes[16..20].copy_from_slice(&(value_len as u32).to_le_bytes());
@@ -144,7 +176,17 @@ impl Head {
             bytes[len..len + 4].copy_from_slice(&attributes.flags.to_le_bytes());
             len += 4;
         }
+        if via != 0 {
+            bytes[4] |= HAS_VIA;
+            bytes[len..len + 2].copy_from_slice(&via.to_le_bytes());
+            len += 2;
+        }
         Self { bytes, len }
+    }
+
+    /// Says that an older copy of the record was before this one.
+    pub fn set_moved(&mut self) {
+        self.bytes[4] |= IS_MOVED;
     }
 
     /// Bytes of the head.
@@ -229,6 +271,11 @@ fn parse(bytes: &[u8]) -> Result<(Record<'_>, usize), Option<&'static str>> {
     if bits & HAS_FLAGS != 0 {
         flags = u32_at(bytes, optional(4)?);
     }
+    let mut via = 0;
+    if bits & HAS_VIA != 0 {
+        let at = optional(2)?;
+        via = u16::from_le_bytes([bytes[at], bytes[at + 1]]);
+    }
     let value_len = u32_at(bytes, 16) as usize;
     let len = head + key_len + value_len;
     if len > bytes.len() {
@@ -236,8 +283,20 @@ fn parse(bytes: &[u8]) -> Result<(Record<'_>, usize), Option<&'static str>> {
     }
     let stamp = Stamp { origin: u16::from_le_bytes([bytes[6], bytes[7]]), ts: u64_at(bytes, 8) };
     let (key, value) = bytes[head..len].split_at(key_len);
+    let (value, state) = match kind {
+        Kind::Counter => counter_parts(value).ok_or(Some("a counter without its state"))?,
+        _ => (value, &[][..]),
+    };
     let attributes = Attributes { expiry, flags };
-    Ok((Record { kind, stamp, attributes, key, value, len }, head))
+    let moved = bits & IS_MOVED != 0;
+    Ok((Record { kind, stamp, via, moved, attributes, key, value, state, len }, head))
+}
+
+/// What a client sees of a counter, and its state, whose length comes last.
+#[inline]
+fn counter_parts(value: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (rest, len) = value.split_last_chunk::<2>()?;
+    rest.split_at_checked(rest.len().checked_sub(u16::from_le_bytes(*len) as usize)?)
 }
 
 #[inline]
@@ -287,8 +346,43 @@ mod tests {
                 let mut head = Head::with(Kind::Put, key.len(), 0, attributes);
                 let bytes = [head.finish(Stamp { ts: 1, origin: 2 }, body), key].concat();
                 let At::Record(record) = read(&bytes) else { panic!("{:?}", read(&bytes)) };
+                assert_eq!((record.via, record.moved), (0, false));
                 assert_eq!((record.attributes, record.key, record.len), (attributes, key, bytes.len()));
                 assert_eq!(record.has_expired(), expiry.is_some_and(|expiry| expiry < u64::MAX));
+            }
+        }
+    }
+
+    #[test]
+    fn where_it_came_from_is_read_back() {
+        let attributes = Attributes { expiry: Some(u64::MAX), flags: 9 };
+        for moved in [false, true] {
+            let mut head = Head::received(Kind::Delete, 300, 0, attributes, 0x1234);
+            if moved {
+                head.set_moved();
+            }
+            let mut body = Hasher::new();
+            body.update(&[7; 300]);
+            let bytes = [head.finish(Stamp { ts: 1, origin: 2 }, body), &[7; 300]].concat();
+            let At::Record(record) = read(&bytes) else { panic!("{:?}", read(&bytes)) };
+            assert_eq!((record.via, record.moved, record.attributes), (0x1234, moved, attributes));
+            assert_eq!((record.key, record.len), (&[7; 300][..], bytes.len()));
+        }
+    }
+
+    #[test]
+    fn a_counter_is_value_and_state() {
+        for (value, parts) in [
+            (&b"5678state\x05\x00"[..], Some((&b"5678"[..], &b"state"[..]))),
+            (b"\x00\x00", Some((b"", b""))),
+            (b"abc\x04\x00", None),
+            (b"\x00", None),
+        ] {
+            let bytes = write(Kind::Counter, Stamp::default(), b"key", value);
+            match (read(&bytes), parts) {
+                (At::Record(record), Some(parts)) => assert_eq!((record.value, record.state), parts),
+                (At::Damage(_), None) => {}
+                (read, _) => panic!("{value:?}: {read:?}"),
             }
         }
     }

@@ -183,7 +183,7 @@ impl Tail {
     #[inline]
     fn place(&mut self, parts: &[&[u8]], len: usize, kind: Kind) -> Result<Address> {
         // Counted before it is written: a locked instruction after that would wait for the writes.
-        if matches!(kind, Kind::Put | Kind::Delete) {
+        if kind.has_key() {
             self.active.segment.add_live(len, kind == Kind::Delete);
         }
         let Some(offset) = self.active.appender.append(parts) else {

@@ -189,8 +189,10 @@ impl Shared {
             match record.kind {
                 // A vanish matters to older segments only, and those were all dead and are gone: see
                 // `choose`. A manifest is replaced when a segment is removed.
-                Kind::Vanish | Kind::Manifest | Kind::Seal => {}
-                Kind::Put | Kind::Delete => self.move_record(segment, offset, &record, drop_tombstones)?,
+                Kind::Vanish | Kind::Manifest | Kind::Memo | Kind::Seal => {}
+                Kind::Put | Kind::Counter | Kind::Delete => {
+                    self.move_record(segment, offset, &record, drop_tombstones)?
+                }
             }
             offset += record.len;
             self.worked(pace, record.len);

@@ -8,7 +8,6 @@ use parking_lot::Mutex;
 
 use crate::index::Slot;
 use crate::log::address::{Address, Position};
-use crate::log::record::Kind;
 use crate::log::segment::{HEADER, Segment};
 use crate::store::{Shared, Store};
 
@@ -114,7 +113,7 @@ impl Shared {
             if *left == 0 || !self.is_over() {
                 return (offset, true);
             }
-            if record.kind == Kind::Put && self.forget(segment, offset, record.key, record.len) {
+            if record.kind.has_value() && self.forget(segment, offset, record.key, record.len) {
                 *left -= 1;
             }
             offset += record.len;

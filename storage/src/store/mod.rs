@@ -3,19 +3,25 @@
 //! Lock order: compaction, bounds, stripes (by number), the tail of the log. Nobody takes one while holding
 //! a later one.
 
+mod authored;
 mod change;
 mod checkpointing;
 mod close;
 mod compaction;
 mod evict;
+mod feed;
+mod identity;
+mod memo;
 mod open;
 mod pace;
 mod read;
+mod received;
 pub(crate) mod replay;
 mod scan;
 mod snapshot;
 mod stripe;
 mod vanish;
+mod visit;
 mod worker;
 
 use std::sync::Arc;
@@ -27,9 +33,14 @@ use arc_swap::ArcSwap;
 use crossbeam_utils::CachePadded;
 use parking_lot::{Mutex, MutexGuard};
 
+pub use authored::{Author, Authored};
 pub use change::{Change, Inline};
+pub use feed::{Hold, LogRead, LogRecord, Step};
+pub use identity::OpenedAt;
+pub use received::{Arrival, Received, tombstone};
 pub use scan::{Cursor, KeyIterator};
 pub use snapshot::Snapshot;
+pub use visit::Visited;
 
 use crate::durability::Durability;
 use crate::error::{Error, Result};

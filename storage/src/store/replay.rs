@@ -260,19 +260,20 @@ impl Sink for Replay {
         let mut hashes = [0; BATCH];
         for (hash, (offset, record)) in hashes.iter_mut().zip(records) {
             match record.kind {
-                Kind::Put | Kind::Delete => {
+                Kind::Put | Kind::Counter | Kind::Delete => {
                     *hash = self.hasher.hash(record.key);
                     self.table.prefetch(*hash);
                 }
                 Kind::Vanish => _ = self.vanished.fetch_max(position(*offset).to_word(), Ordering::Relaxed),
-                Kind::Seal | Kind::Manifest => {}
+                Kind::Seal | Kind::Manifest | Kind::Memo => {}
             }
         }
         // What is before a vanish is dropped at the end anyway.
         let vanished = Position::from_word(self.vanished.load(Ordering::Relaxed));
-        let wanted = hashes.iter().zip(records).filter(|(_, (offset, record))| {
-            matches!(record.kind, Kind::Put | Kind::Delete) && position(*offset) > vanished
-        });
+        let wanted = hashes
+            .iter()
+            .zip(records)
+            .filter(|(_, (offset, record))| record.kind.has_key() && position(*offset) > vanished);
         for (&hash, _) in wanted.clone() {
             self.table.candidates(hash, |entry| {
                 if let Some(segment) = segments.at(entry.address()) {
