@@ -2,6 +2,7 @@
 
 pub mod address;
 pub mod manifest;
+pub mod moved;
 pub mod reading;
 pub mod record;
 pub mod recovery;

@@ -3,7 +3,7 @@
 //! What is always true:
 //! - Stamps rise in the order of the log, whatever the clock does.
 //! - Room for a seal is kept in the active segment, so that it can always be closed.
-//! - Segments are allocated by one thread, in the order of their numbers, and used in that order; a
+//! - Segments are allocated by one thread at a time, in the order of their numbers, and used in that order; a
 //!   number is used up only when its segment was made. A sealed segment always has a successor.
 //! - The last waiting segment is for compaction alone, which gives a whole segment back for it.
 //!   Ordinary writes also leave deletes some room in the active segment. So on a full disk records can
@@ -92,6 +92,8 @@ pub struct Tail {
     /// The latest stamp in the log, in microseconds: the next one is later, so a change wins over all
     /// that was there before it.
     pub last_ts: u64,
+    /// Records appended since the log was opened, manifests not counted.
+    pub appended: u64,
 }
 
 /// What every segment of a log shares.
@@ -115,8 +117,8 @@ pub struct Kit {
 pub trait Host {
     /// A segment becomes the active one; nothing has been appended to it yet.
     fn adopt(&self, active: &Active);
-    /// Has the allocating thread look at what the tail lacks.
-    fn request_segment(&self);
+    /// Waits until it was seen to what the tail lacks, letting go of the tail meanwhile. May return early.
+    fn await_segment(&self, tail: &mut TailGuard<'_>);
 }
 
 impl Kit {
@@ -189,6 +191,7 @@ impl Tail {
         let Some(offset) = self.active.appender.append(parts) else {
             return Err(Error::Failed(format!("{} ran out of room", self.active.segment.region().name())));
         };
+        self.appended += u64::from(kind != Kind::Manifest);
         Ok(Address::new(self.active.segment.number(), offset))
     }
 
@@ -243,19 +246,20 @@ pub fn append(
     Ok(placed)
 }
 
-/// Appends a whole record as it is, stamp included: one that compaction moves.
+/// Appends a whole record, stamp included, as it is but for the mark of what compaction moves: `parts` are its
+/// bytes.
 pub fn append_copy(
     tail: &mut TailGuard<'_>,
     kit: &Kit,
     host: &impl Host,
-    bytes: &[u8],
+    parts: &[&[u8]],
     record: &Record<'_>,
 ) -> Result<Address> {
-    make_room(tail, kit, host, bytes.len(), Urgency::Compaction)?;
-    tail.owed = tail.owed.map(|owed| owed.saturating_sub(bytes.len()));
-    let placed = tail.place(&[bytes], bytes.len(), record.kind)?;
+    make_room(tail, kit, host, record.len, Urgency::Compaction)?;
+    tail.owed = tail.owed.map(|owed| owed.saturating_sub(record.len));
+    let placed = tail.place(parts, record.len, record.kind)?;
     if let Some(expiry) = record.attributes.expiry {
-        tail.active.segment.add_expiring(bytes.len(), expiry);
+        tail.active.segment.add_expiring(record.len, expiry);
     }
     Ok(placed)
 }
@@ -269,7 +273,8 @@ pub fn append_tombstone(
 ) -> Result<Address> {
     let mut body = Hasher::new();
     body.update(record.key);
-    let mut head = Head::new(Kind::Delete, record.key.len(), 0);
+    let mut head = Head::received(Kind::Delete, record.key.len(), 0, Attributes::default(), record.via);
+    head.set_moved();
     let len = head.len() + record.key.len();
     make_room(tail, kit, host, len, Urgency::Compaction)?;
     tail.owed = tail.owed.map(|owed| owed.saturating_sub(record.len));
@@ -331,22 +336,20 @@ fn wait_for_room(
             tail.wanted = tail.wanted.max(capacity);
         }
         tail.starved = true;
-        host.request_segment();
-        kit.provided.wait(tail);
+        host.await_segment(tail);
     }
     Ok(())
 }
 
 /// Seals the active segment and goes on to the next one.
-pub fn rotate(tail: &mut TailGuard<'_>, kit: &Kit, host: &impl Host) -> Result<()> {
+pub fn rotate(tail: &mut TailGuard<'_>, host: &impl Host) -> Result<()> {
     let before = tail.active.segment.number();
     while tail.active.segment.number() == before && !tail.go_on(Urgency::Ordinary, host) {
         if let Some(why) = tail.full.clone() {
             return Err(Error::Full(why));
         }
         tail.starved = true;
-        host.request_segment();
-        kit.provided.wait(tail);
+        host.await_segment(tail);
     }
     Ok(())
 }
@@ -382,6 +385,7 @@ mod tests {
             cramped: false,
             full: None,
             last_ts: 0,
+            appended: 0,
         }
     }
 

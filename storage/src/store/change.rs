@@ -153,7 +153,7 @@ impl Shared {
             return Err(self.damaged(view, address));
         }
         let before = match &found {
-            Some(found) if !found.1.tombstone && !found.0.has_expired() => Some(match old {
+            Some(found) if !found.1.tombstone && !self.has_expired(&found.0) => Some(match old {
                 Old::Read => self.whole(view, found)?,
                 Old::Replaced => &[][..],
             }),
@@ -211,12 +211,13 @@ impl Shared {
             Kind::Delete => Urgency::Delete,
             _ => Urgency::Ordinary,
         };
-        let time = writer::now();
+        let time = self.options.clock.now();
         let mut tail = self.tail.lock();
         let address = writer::append(&mut tail, &self.kit, self, draft, body, time, urgency)?;
-        self.set_end(&tail);
+        let end = self.set_end(&tail);
         let ahead = tail.active.appender.region().ahead();
         drop(tail);
+        self.announce(end);
         self.signals.populate_if_near(ahead);
         Ok(address)
     }
