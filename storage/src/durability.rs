@@ -211,14 +211,23 @@ impl Durability {
             if waiters.stop {
                 return;
             }
-            let asked = std::mem::take(&mut waiters.asked);
-            let is_wanted = is_wanted(&waiters);
             drop(waiters);
-            let end = end();
-            let due = asked || is_wanted || matches!(mode, SyncMode::Every(_));
-            if due && (end > self.durable() || !self.arrived.lock().is_empty()) && self.sync(end).is_err() {
+            if self.sync_if_due(mode, end()).is_err() {
                 return;
             }
+        }
+    }
+
+    /// Syncs where somebody asked for it, or `mode` does. The log ends at `end`.
+    pub fn sync_if_due(&self, mode: SyncMode, end: Position) -> Result<()> {
+        let mut waiters = self.waiters.lock();
+        let asked = std::mem::take(&mut waiters.asked);
+        let is_wanted = waiters.wanted.min(end) > self.durable();
+        drop(waiters);
+        let due = asked || is_wanted || matches!(mode, SyncMode::Every(_));
+        match due && (end > self.durable() || !self.arrived.lock().is_empty()) {
+            true => self.sync(end),
+            false => Ok(()),
         }
     }
 }

@@ -24,11 +24,6 @@ impl KeyHasher {
         Self { key }
     }
 
-    /// The secret.
-    pub fn key(&self) -> [u8; 16] {
-        self.key
-    }
-
     /// The hash of a key.
     #[inline]
     pub fn hash(&self, key: &[u8]) -> u64 {

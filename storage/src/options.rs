@@ -73,6 +73,10 @@ pub struct Options {
     /// Whether threads in the background allocate, sync, compact and write checkpoints. Without them
     /// [`crate::Store::work`] does, when it is called: so a test decides when what happens.
     pub background: bool,
+    /// Where what is random in a new database (its id, the key of its hash, its identity, the id of the server)
+    /// comes from, so that a test repeats it; `None`: from the system. A database made with a seed has a secret
+    /// that anybody can tell.
+    pub seed: Option<u64>,
 }
 
 /// Bytes of a segment unless told otherwise.
@@ -94,6 +98,7 @@ impl Options {
             max_bytes: None,
             clock: Clock::System,
             background: true,
+            seed: None,
         }
     }
 

@@ -83,7 +83,8 @@ pub fn restore(what: &Restore, progress: &mut Progress<'_>) -> Result<Restored> 
     let total = plan.bytes(&source, log.as_ref())?;
     target.fill(&plan, &source, log.as_ref(), &mut |done| progress(Phase::Segments, done, total))?;
     let path = target.folder.join(meta::NAME);
-    let written = write_new(&path, &[&Meta { complete: true, ..source.meta }.encode()], &mut |_| ());
+    let meta = Meta { complete: true, ..source.meta }.of_copy()?;
+    let written = write_new(&path, &[&meta.encode()], &mut |_| ());
     written.map_err(Error::io("write", path.display().to_string()))?;
     let (ways, bytes) = (target.ways, target.bytes);
     unfinished.finish()?;

@@ -163,6 +163,7 @@ pub fn inspect(path: &Path, progress: &mut dyn FnMut(Progress)) -> Result<Inspec
         counted: replay.state.counted,
         segments: replay.state.segments.clone(),
         read_only: true,
+        alone: false,
     };
     let mut meter = Meter::new(progress);
     let behind = survey.files.iter().filter(|file| file.number >= position.segment);

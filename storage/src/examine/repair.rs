@@ -144,7 +144,7 @@ impl<'a> Salvage<'a> {
         }
         // A database in memory has no checkpoint, so this table is empty.
         let medium: Arc<dyn Medium> = Arc::new(Memory);
-        let new = Meta::random()?;
+        let new = Meta::random(None)?;
         let replay = Replay::start(&kit(medium, new.id), KeyHasher::new(new.hash_key), 1 << 16)?;
         let mut salvage = Self { survey, files, replay, id: new.id, left: 0, result: Repaired::default() };
         meter.begin("reading the log", salvage.bytes_of_files());
@@ -224,7 +224,7 @@ impl<'a> Salvage<'a> {
             made.map_err(Error::io("create", path.display().to_string()))?;
         }
         let medium = Directory::new(folder);
-        let meta = Meta { complete: true, ..Meta::random()? };
+        let meta = Meta { complete: true, ..Meta::random(None)? };
         let mut log = NewLog { medium: &medium, meta, current: None, next: 1, left: self.left, last_ts: 0 };
         meter.begin("writing the records", self.bytes_of_files());
         let (mut saved, mut bytes) = (0, 0);
@@ -350,7 +350,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join(segment::FOLDER)).unwrap();
         let medium = Directory::new(folder.path());
-        let meta = Meta::random().unwrap();
+        let meta = Meta::random(None).unwrap();
         let mut log = NewLog { medium: &medium, meta, current: None, next: 1, left: 250, last_ts: 0 };
         let mut head = RecordHead::new(Kind::Put, 1, 100);
         let stamp = Stamp { ts: 77, origin: 9 };

@@ -178,18 +178,19 @@ pub fn append_memo(
     tail.place_memo(value)
 }
 
-/// Appends a whole record as it is, stamp included: one that compaction moves.
+/// Appends a whole record, stamp included, as it is but for the mark of what compaction moves: `parts` are its
+/// bytes.
 pub fn append_copy(
     tail: &mut TailGuard<'_>,
     kit: &Kit,
     host: &impl Host,
-    bytes: &[u8],
+    parts: &[&[u8]],
     record: &Record<'_>,
 ) -> Result<Address> {
-    make_room(tail, kit, host, bytes.len(), Urgency::Compaction)?;
-    tail.owed = tail.owed.map(|owed| owed.saturating_sub(bytes.len()));
-    let placed = tail.place(&[bytes], bytes.len(), record.kind, record.stamp.ts)?;
-    tail.note_expiry(bytes.len(), record.attributes);
+    make_room(tail, kit, host, record.len, Urgency::Compaction)?;
+    tail.owed = tail.owed.map(|owed| owed.saturating_sub(record.len));
+    let placed = tail.place(parts, record.len, record.kind, record.stamp.ts)?;
+    tail.note_expiry(record.len, record.attributes);
     Ok(placed)
 }
 
@@ -202,7 +203,8 @@ pub fn append_tombstone(
 ) -> Result<Address> {
     let mut body = Hasher::new();
     body.update(record.key);
-    let mut head = Head::new(Kind::Delete, record.key.len(), 0);
+    let mut head = Head::received(Kind::Delete, record.key.len(), 0, Attributes::default(), record.via);
+    head.set_moved();
     let len = head.len() + record.key.len();
     make_room(tail, kit, host, len, Urgency::Compaction)?;
     tail.owed = tail.owed.map(|owed| owed.saturating_sub(record.len));

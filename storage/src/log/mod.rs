@@ -4,6 +4,7 @@ pub mod address;
 pub mod append;
 pub mod manifest;
 pub mod memo;
+pub mod moved;
 pub mod reading;
 pub mod record;
 pub mod recovery;

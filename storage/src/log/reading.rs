@@ -95,15 +95,16 @@ pub fn scan(
     Ok(Scanned { ending, manifest })
 }
 
-/// Reads whole segments, each from an offset, on all cores. What could not be read, or ends without its
+/// Reads whole segments, each from an offset, on all cores, or on one where it is done `alone`. What could not be read, or ends without its
 /// seal, comes with all segments before it, but not with all after it.
 pub fn scan_all(
     segments: &Segments,
     wanted: &[(Arc<Segment>, usize)],
     sink: &dyn Sink,
     progress: &Progress,
+    alone: bool,
 ) -> Vec<Result<Scanned>> {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let cores = if alone { 1 } else { std::thread::available_parallelism().map_or(1, usize::from) };
     let (next, results) = (AtomicUsize::new(0), Mutex::new(Vec::with_capacity(wanted.len())));
     let work = || {
         loop {

@@ -3,8 +3,6 @@
 //! What is always true: a record is written once and never changed; its CRC covers every byte but
 //! itself; a header of twenty zero bytes is no record but the unwritten end of a segment.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use crc32fast::Hasher;
 
 /// Bytes of the header before its optional fields.
@@ -17,7 +15,7 @@ pub const SEAL: usize = HEADER;
 const KIND: u8 = 0x0f;
 const HAS_EXPIRY: u8 = 0x10;
 const HAS_FLAGS: u8 = 0x20;
-const IS_MOVED: u8 = 0x40;
+pub(super) const IS_MOVED: u8 = 0x40;
 const HAS_VIA: u8 = 0x80;
 const LONG_KEY: u8 = 255;
 
@@ -109,16 +107,12 @@ pub struct Record<'a> {
 }
 
 impl Record<'_> {
-    /// Whether it has ended. The clock is looked at only where the record has an end.
+    /// Whether it has ended, given milliseconds since the Unix epoch, which are asked for only where the record
+    /// has an end.
     #[inline]
-    pub fn has_expired(&self) -> bool {
-        self.attributes.expiry.is_some_and(|expiry| expiry <= now_ms())
+    pub fn has_expired(&self, now: impl FnOnce() -> u64) -> bool {
+        self.attributes.expiry.is_some_and(|expiry| expiry <= now())
     }
-}
-
-/// Milliseconds since the Unix epoch.
-pub fn now_ms() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
 }
 
 /// What stands at an offset of a segment.
@@ -244,7 +238,7 @@ pub fn peek(bytes: &[u8]) -> Option<Record<'_>> {
 
 /// Finds the fields; `head` is the length of the header. The CRC is not looked at.
 #[inline]
-fn parse(bytes: &[u8]) -> Result<(Record<'_>, usize), Option<&'static str>> {
+pub(super) fn parse(bytes: &[u8]) -> Result<(Record<'_>, usize), Option<&'static str>> {
     if bytes.len() < HEADER {
         return Err(if bytes.iter().all(|&b| b == 0) { None } else { Some("a record is cut short") });
     }
@@ -348,7 +342,7 @@ mod tests {
                 let At::Record(record) = read(&bytes) else { panic!("{:?}", read(&bytes)) };
                 assert_eq!((record.via, record.moved), (0, false));
                 assert_eq!((record.attributes, record.key, record.len), (attributes, key, bytes.len()));
-                assert_eq!(record.has_expired(), expiry.is_some_and(|expiry| expiry < u64::MAX));
+                assert_eq!(record.has_expired(|| 1), expiry.is_some_and(|expiry| expiry < 2));
             }
         }
     }

@@ -48,6 +48,8 @@ pub struct Known {
     pub segments: Vec<SegmentState>,
     /// Whether nothing on disk may be changed.
     pub read_only: bool,
+    /// Whether no further threads may be used.
+    pub alone: bool,
 }
 
 impl Known {
@@ -137,7 +139,7 @@ pub fn open(kit: &Kit, known: &Known, sink: &dyn Sink) -> Result<Opened> {
         while let Some(file) = rest.next_if(Found::is_cut) {
             whole.extend(begin(kit, known, file, &mut log)?.ok());
         }
-        read_whole(kit, &whole, &mut log, sink, &progress)?;
+        read_whole(kit, known, &whole, &mut log, sink, &progress)?;
         let Some(file) = rest.next() else { break };
         end = match begin(kit, known, file, &mut log)? {
             Ok(unread) => {
@@ -236,13 +238,14 @@ fn begin(
 /// Reads segments that are certainly whole, several at once.
 fn read_whole(
     kit: &Kit,
+    known: &Known,
     whole: &[Unread],
     log: &mut Opened,
     sink: &dyn Sink,
     progress: &Progress,
 ) -> Result<()> {
     let wanted: Vec<_> = whole.iter().map(|unread| (Arc::clone(&unread.segment), unread.start)).collect();
-    let scanned = scan_all(&log.segments, &wanted, sink, progress);
+    let scanned = scan_all(&log.segments, &wanted, sink, progress, known.alone);
     for (unread, scanned) in whole.iter().zip(scanned) {
         conclude(kit, unread, scanned?, log)?;
     }

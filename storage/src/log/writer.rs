@@ -5,7 +5,7 @@
 //! - `order` is no less than the time that a reader of the log comes to who counts one up for each record, and goes
 //!   on with a record's own time where that is later. Each segment but the first begins with a memo of that time.
 //! - Room for a seal is kept in the active segment, so that it can always be closed.
-//! - Segments are allocated by one thread, in the order of their numbers, and used in that order; a
+//! - Segments are allocated by one thread at a time, in the order of their numbers, and used in that order; a
 //!   number is used up only when its segment was made. A sealed segment always has a successor.
 //! - The last waiting segment is for compaction alone, which gives a whole segment back for it.
 //!   Ordinary writes also leave deletes some room in the active segment. So on a full disk records can
@@ -90,6 +90,8 @@ pub struct Tail {
     pub memos: Memos,
     /// All that is older has been deleted at once.
     pub vanished: Stamp,
+    /// Records appended since the log was opened, manifests not counted.
+    pub appended: u64,
 }
 
 /// What every segment of a log shares.
@@ -113,8 +115,8 @@ pub struct Kit {
 pub trait Host {
     /// A segment becomes the active one; nothing has been appended to it yet.
     fn adopt(&self, active: &Active);
-    /// Has the allocating thread look at what the tail lacks.
-    fn request_segment(&self);
+    /// Waits until it was seen to what the tail lacks, letting go of the tail meanwhile. May return early.
+    fn await_segment(&self, tail: &mut TailGuard<'_>);
 }
 
 impl Kit {
@@ -188,6 +190,7 @@ impl Tail {
         let Some(offset) = self.active.appender.append(parts) else {
             return Err(Error::Failed(format!("{} ran out of room", self.active.segment.region().name())));
         };
+        self.appended += u64::from(kind != Kind::Manifest);
         Ok(Address::new(self.active.segment.number(), offset))
     }
 
@@ -296,22 +299,20 @@ fn wait_for_room(
             tail.wanted = tail.wanted.max(capacity);
         }
         tail.starved = true;
-        host.request_segment();
-        kit.provided.wait(tail);
+        host.await_segment(tail);
     }
     Ok(())
 }
 
 /// Seals the active segment and goes on to the next one.
-pub fn rotate(tail: &mut TailGuard<'_>, kit: &Kit, host: &impl Host) -> Result<()> {
+pub fn rotate(tail: &mut TailGuard<'_>, host: &impl Host) -> Result<()> {
     let before = tail.active.segment.number();
     while tail.active.segment.number() == before && !tail.go_on(Urgency::Ordinary, host) {
         if let Some(why) = tail.full.clone() {
             return Err(Error::Full(why));
         }
         tail.starved = true;
-        host.request_segment();
-        kit.provided.wait(tail);
+        host.await_segment(tail);
     }
     Ok(())
 }
@@ -350,6 +351,7 @@ mod tests {
             order: 0,
             memos: Memos::default(),
             vanished: Stamp::default(),
+            appended: 0,
         }
     }
 

@@ -66,6 +66,8 @@ fn pieces(from: usize, to: usize) -> impl Iterator<Item = (usize, usize)> {
 #[derive(Debug)]
 pub struct Region {
     map: MmapRaw,
+    /// Let go after the mapping.
+    _user: Option<Arc<()>>,
     /// Whether a file is behind it.
     is_file: bool,
     name: String,
@@ -89,6 +91,20 @@ impl Region {
         Ok(Self::new(MmapOptions::new().map_raw(file)?, true, name, written))
     }
 
+    /// Maps a range of `file` that begins at a multiple of the page size; otherwise as [`Region::of_file`].
+    /// While `user` is held by anybody else but the caller, the range is mapped and must not be changed.
+    pub fn of_part(
+        name: String,
+        file: &File,
+        range: std::ops::Range<u64>,
+        written: usize,
+        user: Arc<()>,
+    ) -> io::Result<Self> {
+        let len = usize::try_from(range.end.saturating_sub(range.start)).map_err(io::Error::other)?;
+        let map = MmapOptions::new().offset(range.start).len(len).map_raw(file)?;
+        Ok(Self { _user: Some(user), ..Self::new(map, true, name, written) })
+    }
+
     /// Maps the whole of `file` for reading; all of it counts as written, and nothing is appended.
     pub fn of_file_for_reading(name: String, file: &File) -> io::Result<Self> {
         let region = Self::new(MmapOptions::new().map_raw_read_only(file)?, true, name, usize::MAX);
@@ -100,6 +116,7 @@ impl Region {
         let written = written.min(map.len());
         Self {
             map,
+            _user: None,
             is_file,
             name,
             written: AtomicUsize::new(written),

@@ -7,12 +7,14 @@
 mod directory;
 mod mapping;
 mod memory;
+mod simulated;
 
 use std::io::{self, Seek, Write};
 
 pub use directory::Directory;
 pub use mapping::{Appender, Region, Words};
 pub use memory::Memory;
+pub use simulated::Simulated;
 
 /// A writer that can leave gaps.
 pub trait WriteSeek: Write + Seek {}

@@ -140,7 +140,7 @@ impl Shared {
     ) -> Result<bool> {
         let (slot, found) = self.locate(view, key, hash)?;
         let before = match &found {
-            Some(found) if !found.1.tombstone && !found.0.has_expired() => Some(match old {
+            Some(found) if !found.1.tombstone && !self.has_expired(&found.0) => Some(match old {
                 Old::Read => self.whole(view, found)?.value,
                 Old::Replaced => &[][..],
             }),
@@ -248,9 +248,10 @@ impl Shared {
         let time = self.options.clock.now();
         let mut tail = self.tail.lock();
         let address = append::append(&mut tail, &self.kit, self, draft, body, time, urgency)?;
-        self.set_end(&tail);
+        let end = self.set_end(&tail);
         let ahead = tail.active.appender.region().ahead();
         drop(tail);
+        self.announce(end);
         self.signals.populate_if_near(ahead);
         Ok(address)
     }

@@ -35,6 +35,8 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(50);
 const BUSY: u64 = 256 << 20;
 /// The same, in sizes of the table: so that checkpoints add at most half to what is written.
 const BUSY_TABLES: u64 = 2;
+/// The same where no thread writes checkpoints, in segments.
+const SEGMENTS_AT_WORK: u64 = 4;
 /// Bytes of log that make one due once writers pause: less is read in no time.
 const IDLE: u64 = 16 << 20;
 /// The same, as a part of the table's size: reading that much log takes about as long as reading the
@@ -126,6 +128,17 @@ impl Shared {
         }
     }
 
+    /// Writes a checkpoint where no thread does and some segments of log have come since the last.
+    pub(crate) fn checkpoint_if_due(&self) -> Result<()> {
+        let view = self.view.load_full();
+        let segments = SEGMENTS_AT_WORK * self.kit.segment_size as u64;
+        if self.newest.log_since(&view) >= segments.max(view.table.bytes() * BUSY_TABLES) {
+            let mut pins = self.lock_compacting();
+            self.checkpoint_unnoticed(&mut pins)?;
+        }
+        Ok(())
+    }
+
     fn is_checkpoint_due(&self, is_quiet: bool) -> bool {
         let view = self.view.load();
         let (log, table) = (self.newest.log_since(&view), view.table.bytes());
@@ -146,7 +159,7 @@ impl Shared {
                 (true, _) => GivenUp::Closing,
                 (_, true) => GivenUp::Full,
                 _ => {
-                    if !self.is_hurried() {
+                    if self.options.background && !self.is_hurried() {
                         std::thread::sleep(since.get().elapsed().min(LONGEST_PAUSE));
                     }
                     since.set(Instant::now());

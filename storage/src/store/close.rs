@@ -4,6 +4,7 @@ use tracing::{error, info, warn};
 
 use crate::error::{Error, Result};
 use crate::log::writer::is_no_space;
+use crate::meta::Meta;
 use crate::store::{Shared, Store};
 
 impl Store {
@@ -11,6 +12,7 @@ impl Store {
     /// same, but keeps errors to the log.
     pub fn close(mut self) -> Result<()> {
         self.stop();
+        self.is_open = false;
         self.shared.close()
     }
 
@@ -26,7 +28,7 @@ impl Store {
 
 impl Drop for Store {
     fn drop(&mut self) {
-        if self.threads.is_empty() {
+        if !self.is_open {
             return;
         }
         self.stop();
@@ -46,6 +48,13 @@ impl Shared {
             // The log has everything.
             Err(Error::Io { source, path, .. }) if is_no_space(&source) => {
                 warn!(path, "no space for a checkpoint: the next start reads the log");
+            }
+            written => written?,
+        }
+        let closed = Meta { closed: true, ..self.meta };
+        match closed.save(&*self.kit.medium) {
+            Err(Error::Io { source, path, .. }) if is_no_space(&source) => {
+                warn!(path, "no space to note that the database was closed in order");
             }
             written => written?,
         }

@@ -6,7 +6,10 @@
 //! - A segment that the checkpoint on disk needs is removed only after there is another checkpoint.
 //! - Nobody is kept waiting for longer than the moving of one record takes.
 //! - A tombstone is dropped only from the oldest segment: older records of its key can lie in no
-//!   other, so nothing can come back when the log is read again.
+//!   other, so nothing can come back when the log is read again. Nor where somebody who follows the log may
+//!   still need it.
+//! - What the hold keeps is neither rewritten nor removed. Both take their records from older segments to
+//!   the end of the log, which is held, so there is always less left to do.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -16,46 +19,26 @@ use crc32fast::Hasher;
 
 use crate::error::{Error, Result};
 use crate::index::{Slot, Table, Target};
-use crate::log::address::{Address, MAX_SPAN, Position};
+use crate::log::address::{Address, Position};
 use crate::log::append::{self, Draft};
 use crate::log::manifest::Manifest;
-use crate::log::record::{At, Kind, Record, SEAL, now_ms};
+use crate::log::moved::Moved;
+use crate::log::record::{At, Kind, Record, SEAL};
 use crate::log::segment::{FOLDER, HEADER, Segment};
 use crate::log::writer::{self, Urgency};
+use crate::store::choice::{Choice, Goal, Limits, choose, spans_too_much};
 use crate::store::pace::{Ease, Pace};
-use crate::store::{Shared, Store, View};
+use crate::store::{Hold, Shared, Store, View};
 
-/// How much of the log may be dead.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Goal {
-    /// While writers are busy: as much as is live, or a few segments. What is overwritten often is
-    /// better left to die by itself than copied.
-    Busy,
-    /// Once they pause: a little less than is live.
-    Idle,
-    /// When asked to optimize: a twentieth of each segment older than this one.
-    Tight(u64),
-}
-
-/// Dead bytes that are always allowed while writers are busy, in segments.
-const SLACK: u64 = 4;
 /// Between two looks at segments of which none was due.
 const PAUSE: Duration = Duration::from_secs(1);
 /// After an error.
 const PAUSE_AFTER_ERROR: Duration = Duration::from_secs(10);
 /// How long compaction waits for a segment that nobody makes, before it goes on regardless.
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
-/// Bytes that rewriting a segment on a full disk should give back at least.
-const LEAST_GAIN: u64 = 2048;
 /// While writers are busy a checkpoint is written for the sake of a segment only where the table has no
 /// more than this part of the segment's bytes.
 const CHEAP: u64 = 4;
-
-/// What is to be done next.
-struct Choice<'a> {
-    segment: &'a Arc<Segment>,
-    ease: Ease,
-}
 
 impl Store {
     /// Rewrites the log until nearly all of it is live; blocks. Readers and writers go on.
@@ -68,13 +51,16 @@ impl Store {
         let last = {
             let mut tail = shared.tail.lock();
             if tail.active.segment.written() > HEADER as u64 {
-                match writer::rotate(&mut tail, &shared.kit, &**shared) {
+                match writer::rotate(&mut tail, &**shared) {
                     // Then the segments before it have to do.
-                    Ok(()) | Err(Error::Full(_)) => shared.set_end(&tail),
+                    Ok(()) | Err(Error::Full(_)) => {}
                     Err(error) => return Err(error),
                 }
             }
-            tail.active.segment.number()
+            let (last, end) = (tail.active.segment.number(), shared.set_end(&tail));
+            drop(tail);
+            shared.announce(end);
+            last
         };
         while shared.compact_one(Goal::Tight(last))? {}
         Ok(())
@@ -104,7 +90,7 @@ impl Shared {
 
     /// Removes or rewrites the segment that gives most space back, if the goal asks for it. Says whether
     /// it did anything.
-    fn compact_one(&self, goal: Goal) -> Result<bool> {
+    pub(crate) fn compact_one(&self, goal: Goal) -> Result<bool> {
         if self.signals.is_stopping() || self.check_writable().is_err() {
             return Ok(false);
         }
@@ -117,10 +103,13 @@ impl Shared {
         self.pass_all_stripes();
         let view = self.view.load_full();
         let (segment_size, room) = (self.kit.segment_size as u64, self.room_when_full());
-        let Some(Choice { segment, ease }) = choose(&view, goal, segment_size, room) else {
+        let hold = *self.hold.lock();
+        let limits = Limits { segment_size, room, hold, now: self.now_ms() };
+        let Some(Choice { segment, ease }) = choose(&view, goal, &limits) else {
             self.tail.lock().cramped = room.is_some();
             return Ok(false);
         };
+        let ease = if self.options.background { ease } else { Ease::NONE };
         if pins.hold(segment.number()) {
             let is_cheap = view.table.bytes() * CHEAP <= segment.written();
             if goal == Goal::Busy && room.is_none() && !is_cheap {
@@ -133,18 +122,27 @@ impl Shared {
             }
         }
         let is_oldest = view.segments.oldest().is_some_and(|oldest| oldest.number() == segment.number());
+        let drop_before = if is_oldest { hold.collect_before } else { Position::default() };
+        let is_held = |hold: &Hold| hold.keeps(segment) && !spans_too_much(&view);
         self.tail.lock().owed = Some(segment.live() as usize);
-        let done = self.empty_and_remove(segment, is_oldest, &mut Pace::new(ease));
+        let done = self.empty_and_remove(segment, drop_before, &is_held, &mut Pace::new(ease));
         self.tail.lock().owed = matches!(done, Ok(true)).then_some(0);
         self.signals.wake_allocator();
         done
     }
 
-    /// Moves what is live out of a segment and removes it. Says whether it is gone.
-    fn empty_and_remove(&self, segment: &Arc<Segment>, is_oldest: bool, pace: &mut Pace) -> Result<bool> {
+    /// Moves what is live out of a segment and removes it; tombstones before `drop_before` are dropped. Says
+    /// whether it is gone.
+    fn empty_and_remove(
+        &self,
+        segment: &Arc<Segment>,
+        drop_before: Position,
+        is_held: &dyn Fn(&Hold) -> bool,
+        pace: &mut Pace,
+    ) -> Result<bool> {
         for _ in 0..2 {
             if !segment.is_dead() {
-                self.rewrite(segment, is_oldest, pace)?;
+                self.rewrite(segment, drop_before, pace)?;
                 // A writer may be between its append, its entry in the table and its count of live
                 // bytes: then another look is needed.
                 self.pass_all_stripes();
@@ -155,6 +153,11 @@ impl Shared {
         }
         if !segment.is_dead() {
             return Err(Error::Failed(format!("{} still has live records", segment.region().name())));
+        }
+        // Nobody gets a new hold until it is gone.
+        let hold = self.hold.lock();
+        if is_held(&hold) {
+            return Ok(false);
         }
         self.remove(segment)?;
         Ok(true)
@@ -170,11 +173,11 @@ impl Shared {
     }
 
     /// Copies the live records of a segment to the end of the log.
-    fn rewrite(&self, segment: &Arc<Segment>, drop_tombstones: bool, pace: &mut Pace) -> Result<()> {
+    fn rewrite(&self, segment: &Arc<Segment>, drop_before: Position, pace: &mut Pace) -> Result<()> {
         let table = Arc::clone(&self.view.load().table);
         // Where the table is the smaller of the two it tells what is live sooner than the segment.
         if table.size() * 64 < segment.written() {
-            self.rewrite_by_table(&table, segment, drop_tombstones, pace)?;
+            self.rewrite_by_table(&table, segment, drop_before, pace)?;
         }
         let mut offset = HEADER;
         while !segment.is_dead() && !self.signals.is_stopping() {
@@ -193,7 +196,7 @@ impl Shared {
                 // `choose`. A manifest is replaced when a segment is removed.
                 Kind::Vanish | Kind::Manifest | Kind::Memo | Kind::Seal => {}
                 Kind::Put | Kind::Counter | Kind::Delete => {
-                    self.move_record(segment, offset, &record, drop_tombstones)?
+                    self.move_record(segment, offset, &record, drop_before)?
                 }
             }
             offset += record.len;
@@ -207,7 +210,7 @@ impl Shared {
         &self,
         table: &Table,
         segment: &Arc<Segment>,
-        drop_tombstones: bool,
+        drop_before: Position,
         pace: &mut Pace,
     ) -> Result<()> {
         let mut entries = table.entries_where(|entry| entry.address().segments_after(segment.number()) == 0);
@@ -220,7 +223,7 @@ impl Shared {
             let offset = entry.address().offset();
             match segment.at(offset) {
                 At::Record(record) => {
-                    self.move_record(segment, offset, &record, drop_tombstones)?;
+                    self.move_record(segment, offset, &record, drop_before)?;
                     self.worked(pace, record.len);
                 }
                 At::End | At::Damage(_) => {
@@ -243,6 +246,10 @@ impl Shared {
     /// Compaction fills segments faster than writers, and may use what they may not, so they would be
     /// the ones to wait.
     fn leave_room(&self) {
+        if !self.options.background {
+            // Whoever lacks a segment makes it.
+            return;
+        }
         let until = Instant::now() + LONGEST_WAIT;
         let mut tail = self.tail.lock();
         while tail.is_short(&self.kit) && tail.full.is_none() && !self.signals.is_stopping() {
@@ -260,7 +267,7 @@ impl Shared {
         segment: &Segment,
         offset: usize,
         record: &Record<'_>,
-        drop_tombstones: bool,
+        drop_before: Position,
     ) -> Result<()> {
         let hash = self.hasher.hash(record.key);
         let address = Address::new(segment.number(), offset);
@@ -269,22 +276,23 @@ impl Shared {
         let Some(Slot::Found(word, entry)) = view.table.slot(hash, |entry| entry.address() == address) else {
             return Ok(());
         };
-        let expired = !entry.is_tombstone() && record.has_expired();
+        let expired = !entry.is_tombstone() && self.has_expired(record);
         let tombstone = entry.is_tombstone() || expired;
-        if tombstone && drop_tombstones {
+        let position = Position { segment: segment.number(), offset: offset as u64 };
+        if tombstone && position < drop_before {
             view.table.clear(word);
         } else {
+            let bytes = segment.region().bytes().get(offset..offset + record.len).unwrap_or_default();
+            let copy = (!expired).then(|| Moved::of(bytes, record));
             let mut tail = self.tail.lock();
-            let address = match expired {
-                true => append::append_tombstone(&mut tail, &self.kit, self, record)?,
-                false => {
-                    let bytes = segment.region().bytes().get(offset..offset + record.len).unwrap_or_default();
-                    append::append_copy(&mut tail, &self.kit, self, bytes, record)?
-                }
+            let address = match &copy {
+                None => append::append_tombstone(&mut tail, &self.kit, self, record)?,
+                Some(copy) => append::append_copy(&mut tail, &self.kit, self, &copy.parts(), record)?,
             };
-            self.set_end(&tail);
+            let end = self.set_end(&tail);
             let ahead = tail.active.appender.region().ahead();
             drop(tail);
+            self.announce(end);
             // A page fault would be taken with the tail locked.
             self.signals.populate_if_near(ahead);
             let moved = entry.moved_to(Target { address, tombstone });
@@ -336,66 +344,11 @@ impl Shared {
         let draft = Draft::new(Kind::Manifest, &[], [&value, &[]]);
         let mut body = Hasher::new();
         body.update(&value);
-        let time = self.options.clock.now();
-        append::append(&mut tail, &self.kit, self, &draft, body, time, Urgency::Compaction)?;
-        self.set_end(&tail);
+        let now = self.options.clock.now();
+        append::append(&mut tail, &self.kit, self, &draft, body, now, Urgency::Compaction)?;
+        let end = self.set_end(&tail);
+        drop(tail);
+        self.announce(end);
         Ok(())
     }
-}
-
-/// The sealed segment to work on next, if the goal asks for any. `room` is what compaction may append
-/// where there is no space for another segment.
-fn choose(view: &View, goal: Goal, segment_size: u64, room: Option<u64>) -> Option<Choice<'_>> {
-    let at_once = |segment| Choice { segment, ease: Ease::NONE };
-    let end = if let Goal::Tight(end) = goal { end } else { u64::MAX };
-    let oldest = view.segments.oldest()?.number();
-    let newest = view.segments.iter().next_back()?.number();
-    let sealed = || view.segments.iter().filter(|segment| segment.is_sealed() && segment.number() < end);
-    // Numbers in addresses wrap: the log may not span too many.
-    if newest - oldest > MAX_SPAN / 2 {
-        return sealed().next().map(at_once);
-    }
-    // Oldest first: a vanish must outlive the segments that it declared dead.
-    if let Some(dead) = sealed().find(|segment| segment.is_dead()) {
-        return Some(at_once(dead));
-    }
-    let now = now_ms();
-    let useful = |segment: &Segment| {
-        let tombstones = if segment.number() == oldest { segment.tombstones() } else { 0 };
-        segment.live().saturating_sub(tombstones + segment.expired(now))
-    };
-    let (mut written, mut live, mut tombstones) = (0, 0, 0);
-    for segment in sealed() {
-        written += segment.written();
-        live += useful(segment);
-        tombstones += segment.tombstones();
-    }
-    let dead = written.saturating_sub(live);
-    let allowed = live.max(SLACK * segment_size);
-    let ease = match (room, goal) {
-        (Some(_), _) => Ease::NONE,
-        (None, Goal::Tight(_)) => Ease::SOME,
-        (None, Goal::Idle) => Ease::FULL,
-        (None, Goal::Busy) => Ease::of(dead, allowed),
-    };
-    let is_due = |segment: &Segment| match (room, goal) {
-        // On a full disk every gain counts.
-        (Some(_), _) => useful(segment) + useful(segment) / 1024 + LEAST_GAIN < segment.written(),
-        (None, Goal::Tight(_)) => useful(segment) * 100 < segment.written() * 95,
-        (None, Goal::Busy) => dead > allowed,
-        (None, Goal::Idle) => dead * 10 > live * 9,
-    };
-    // But what cannot be moved whole, and a manifest behind it, would only use up the last room.
-    let manifest = 64 + 16 * view.segments.iter().count() as u64;
-    let room = room.map_or(u64::MAX, |room| room.saturating_sub(manifest));
-    let best = sealed()
-        .filter(|segment| !segment.is_damaged() && is_due(segment) && useful(segment) <= room)
-        .filter(|segment| useful(segment) < segment.written())
-        .min_by_key(|segment| useful(segment) * 1000 / segment.written().max(1));
-    // Tombstones behind a full oldest segment can go only once that one has moved on.
-    let first = || {
-        let first = sealed().next().filter(|first| !first.is_damaged() && useful(first) <= room);
-        first.filter(|_| tombstones * 4 > live)
-    };
-    best.or_else(first).map(|segment| Choice { segment, ease })
 }

@@ -134,7 +134,7 @@ impl Shared {
                 Some(found) => {
                     let record = self.whole(view, found)?;
                     let counter = Counter::of(&record).ok_or_else(|| self.damaged(view, found.1.address))?;
-                    if record.has_expired() { counter.ended(record.stamp) } else { counter }
+                    if self.has_expired(&record) { counter.ended(record.stamp) } else { counter }
                 }
             };
             before.step = None;
@@ -145,9 +145,10 @@ impl Shared {
             let mut tail = self.tail.lock();
             let addition = Addition { key, before, amount, run: self.run.load(Ordering::Relaxed), by, memo };
             let (address, sum) = append::append_addition(&mut tail, &self.kit, self, addition, time)?;
-            self.set_end(&tail);
+            let end = self.set_end(&tail);
             let ahead = tail.active.appender.region().ahead();
             drop(tail);
+            self.announce(end);
             self.signals.populate_if_near(ahead);
             self.conclude(view, slot, hash, address, Kind::Counter, found.as_ref())?;
             (sum, view.table.is_loaded())

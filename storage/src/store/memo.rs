@@ -44,7 +44,9 @@ impl Shared {
         self.check_writable()?;
         let mut tail = self.tail.lock();
         append::append_memo(&mut tail, &self.kit, self, value, Urgency::Delete)?;
-        self.set_end(&tail);
+        let end = self.set_end(&tail);
+        drop(tail);
+        self.announce(end);
         Ok(())
     }
 }

@@ -1,11 +1,12 @@
 //! The store: what the rest of the node knows of the engine.
 //!
-//! Lock order: compaction, bounds, stripes (by number), the tail of the log. Nobody takes one while holding
-//! a later one.
+//! Lock order: compaction, the hold, bounds, stripes (by number), the tail of the log. Nobody takes one while
+//! holding a later one.
 
 mod authored;
 mod change;
 mod checkpointing;
+mod choice;
 mod close;
 mod compaction;
 mod counting;
@@ -49,11 +50,14 @@ use crate::hash::KeyHasher;
 use crate::index::{STRIPES, Table};
 use crate::lock::DatabaseLock;
 use crate::log::address::Position;
+use crate::log::record::Record;
 use crate::log::segment::{Segment, Segments};
-use crate::log::writer::{Active, Host, Kit, Tail};
+use crate::log::writer::{Active, Host, Kit, Tail, TailGuard};
+use crate::meta::Meta;
 use crate::options::Options;
 use checkpointing::{Newest, Pins};
 use evict::Bounds;
+use feed::{Feed, NewEnd};
 use stripe::Stripe;
 use worker::Signals;
 
@@ -69,6 +73,8 @@ pub(crate) struct View {
 pub struct Store {
     shared: Arc<Shared>,
     threads: Vec<JoinHandle<()>>,
+    /// Not closed yet.
+    is_open: bool,
     /// Let go last.
     _lock: Option<DatabaseLock>,
 }
@@ -78,6 +84,9 @@ pub struct Store {
 pub(crate) struct Shared {
     pub(crate) options: Options,
     pub(crate) kit: Kit,
+    /// What `meta` says now.
+    pub(crate) meta: Meta,
+    opened: OpenedAt,
     pub(crate) hasher: KeyHasher,
     pub(crate) view: ArcSwap<View>,
     /// Counts the replacements of the view.
@@ -91,6 +100,10 @@ pub(crate) struct Shared {
     pub(crate) records: CachePadded<AtomicI64>,
     pub(crate) signals: Signals,
     pub(crate) bounds: Bounds,
+    /// Who waits for the log to go on.
+    feed: Feed,
+    /// What those who follow the log need of it. Held while a segment is removed.
+    hold: Mutex<Hold>,
     /// Held while segments are rewritten, removed or copied, or a checkpoint is written.
     compacting: Mutex<Pins>,
     /// Callers that wait for `compacting`: whoever holds it should not dawdle.
@@ -100,7 +113,10 @@ pub(crate) struct Shared {
     counting: AtomicBool,
     /// The run of this server: see [`crate::counter::Sum`].
     run: AtomicU32,
-    opened: OpenedAt,
+    /// Held while segments are made: by one thread alone.
+    providing: Mutex<()>,
+    /// Where the log ended when [`Store::work`] was last called, as a word.
+    worked_up_to: AtomicU64,
 }
 
 /// Figures of a store.
@@ -163,9 +179,23 @@ impl Shared {
         Position::from_word(self.appended.load(Ordering::Acquire))
     }
 
+    /// Takes note of the end of the log, with the tail still locked; it is to be announced then.
     #[inline]
-    pub(crate) fn set_end(&self, tail: &Tail) {
-        self.appended.store(tail.end().to_word(), Ordering::Release);
+    pub(crate) fn set_end(&self, tail: &Tail) -> NewEnd {
+        let end = tail.end();
+        self.appended.store(end.to_word(), Ordering::Release);
+        NewEnd(end)
+    }
+
+    /// Milliseconds since the Unix epoch, by the clock of the options.
+    pub(crate) fn now_ms(&self) -> u64 {
+        self.options.clock.now() / 1000
+    }
+
+    /// Whether a record has ended. The clock is looked at only where the record has an end.
+    #[inline]
+    pub(crate) fn has_expired(&self, record: &Record<'_>) -> bool {
+        record.has_expired(|| self.now_ms())
     }
 
     /// An error unless changes are allowed.
@@ -189,8 +219,13 @@ impl Host for Shared {
         self.signals.wake_compactor();
     }
 
-    fn request_segment(&self) {
-        self.signals.wake_allocator();
+    fn await_segment(&self, tail: &mut TailGuard<'_>) {
+        if self.options.background {
+            self.signals.wake_allocator();
+            self.kit.provided.wait(tail);
+        } else {
+            MutexGuard::unlocked(tail, || self.provide());
+        }
     }
 }
 

@@ -26,6 +26,7 @@ use crate::meta::{self, Meta};
 use crate::options::{Options, Place};
 use crate::store::checkpointing::{Newest, Pins};
 use crate::store::evict::Bounds;
+use crate::store::feed::{Feed, Hold};
 use crate::store::replay::Replay;
 use crate::store::stripe::Stripe;
 use crate::store::worker::{self, Signals};
@@ -53,12 +54,13 @@ impl Store {
     /// Opens the database on a medium, or creates it there. The folders `log` and `index` exist.
     pub fn on(medium: Arc<dyn Medium>, options: Options, lock: Option<DatabaseLock>) -> Result<Self> {
         let started = Instant::now();
-        let meta = load_or_make_meta(&*medium, &options)?;
+        let found = load_or_make_meta(&*medium, &options)?;
+        let meta = if options.read_only { found } else { found.with_identity(options.seed)? };
         let kit = Kit {
             medium,
             id: meta.id,
             segment_size: options.segment_size(),
-            origin: options.origin,
+            origin: if options.origin == 0 { meta.origin } else { options.origin },
             next_number: AtomicU64::new(1),
             provided: Condvar::new(),
         };
@@ -67,7 +69,9 @@ impl Store {
             true => read(&kit, hasher, &options)?,
             false => create(&kit, hasher, &options, meta)?,
         };
-        let store = into_store(replay, kit, options, opened, lock)?;
+        let meta = mark_as_open(&kit, &options, &found, meta)?;
+        let opened_at = OpenedAt { clean: found.closed, identity: meta.identity, ..OpenedAt::default() };
+        let store = into_store(replay, kit, options, opened, lock, meta, opened_at)?;
         info!(
             records = store.records(),
             segments = store.figures().segments,
@@ -145,9 +149,23 @@ fn load_or_make_meta(medium: &dyn Medium, options: &Options) -> Result<Meta> {
         }
         _ => {}
     }
-    let meta = Meta::random()?;
+    let meta = Meta::random(options.seed)?;
     meta.save(medium)?;
     Ok(meta)
+}
+
+/// Sees to it, before anything is written to a database, that it does not say any more that it was closed.
+/// `found` is what its meta says.
+fn mark_as_open(kit: &Kit, options: &Options, found: &Meta, meta: Meta) -> Result<Meta> {
+    if options.read_only {
+        return Ok(meta);
+    }
+    let open = Meta { complete: true, closed: false, ..meta };
+    // One that was just made says so already.
+    if found.complete && open != *found {
+        open.save(&*kit.medium)?;
+    }
+    Ok(open)
 }
 
 /// Makes what a new database lacks. Interrupted, it is begun again: the meta says so until the end.
@@ -169,6 +187,7 @@ fn read(kit: &Kit, hasher: KeyHasher, options: &Options) -> Result<(Replay, Open
         counted: replay.state.counted,
         segments: replay.state.segments.clone(),
         read_only: options.read_only,
+        alone: !options.background,
     };
     let opened = recovery::open(kit, &known, &replay)?;
     replay.finish(kit, &opened.segments, opened.replayed > 0)?;
@@ -184,6 +203,8 @@ fn into_store(
     options: Options,
     opened: Opened,
     lock: Option<DatabaseLock>,
+    meta: Meta,
+    opened_at: OpenedAt,
 ) -> Result<Store> {
     let end = opened.segments.iter().next_back().map(|last| last.end()).unwrap_or_default();
     let durability = Durability::new(Arc::clone(&kit.medium));
@@ -210,9 +231,12 @@ fn into_store(
         vanished: replay.memos.get(memo::VANISHED).map(memo::decode_stamp).unwrap_or_default(),
         memos: replay.memos,
         active,
+        appended: 0,
     };
     let view = Arc::new(View { table: Arc::new(replay.table), segments: opened.segments });
     let shared = Arc::new(Shared {
+        meta,
+        opened: OpenedAt { end, last_ts, ..opened_at },
         kit,
         hasher: replay.hasher,
         stripes: std::array::from_fn(|_| Stripe::new(Arc::clone(&view)).into()),
@@ -227,12 +251,15 @@ fn into_store(
             Place::Memory => Bounds::new(options.max_records, options.max_bytes),
             Place::Directory(_) => Bounds::new(None, None),
         },
+        feed: Feed::default(),
+        hold: Mutex::new(Hold::NONE),
         compacting: Mutex::new(Pins(replay.state.pins())),
         hurried: AtomicUsize::new(0),
+        providing: Mutex::default(),
+        worked_up_to: AtomicU64::new(0),
         newest: Newest::of(&replay.state),
         counting: AtomicBool::new(false),
         run: AtomicU32::new(0),
-        opened: OpenedAt::default(),
         options,
     });
     let threads = worker::start(&shared)?;
@@ -243,7 +270,7 @@ fn into_store(
         let memos = shared.tail.lock().memos.encode();
         shared.say(&memos)?;
     }
-    Ok(Store { shared, threads, _lock: lock })
+    Ok(Store { shared, threads, is_open: true, _lock: lock })
 }
 
 /// No less than the order that counting the records of the log leads to: see [`crate::log::writer`].

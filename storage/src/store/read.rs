@@ -70,7 +70,7 @@ impl Shared {
             let view = self.view.load();
             let noted = self.stripe(hash).noted(hash, |address| match self.record_at(&view, address) {
                 Ok(record) if record.key == key => {
-                    Some(Ok(look.take().filter(|_| !record.has_expired()).map(|look| look(&record))))
+                    Some(Ok(look.take().filter(|_| !self.has_expired(&record)).map(|look| look(&record))))
                 }
                 Ok(_) => None,
                 Err(address) => Some(Err(address)),
@@ -90,10 +90,12 @@ impl Shared {
             }
             let mut damage = None;
             let found = view.table.find(hash, |entry| match self.record(&view, entry) {
-                Ok(record) if record.key == key => Some(match entry.is_tombstone() || record.has_expired() {
-                    true => None,
-                    false => look.take().map(|look| look(&record)),
-                }),
+                Ok(record) if record.key == key => {
+                    Some(match entry.is_tombstone() || self.has_expired(&record) {
+                        true => None,
+                        false => look.take().map(|look| look(&record)),
+                    })
+                }
                 Ok(_) => None,
                 Err(address) => {
                     damage = Some(address);

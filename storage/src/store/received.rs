@@ -204,9 +204,10 @@ impl Shared {
     fn append_stamped(&self, stamped: &Stamped<'_>, urgency: Urgency) -> Result<Option<Address>> {
         let mut tail = self.tail.lock();
         let address = append::append_stamped(&mut tail, &self.kit, self, stamped, urgency)?;
-        self.set_end(&tail);
+        let end = self.set_end(&tail);
         let ahead = tail.active.appender.region().ahead();
         drop(tail);
+        self.announce(end);
         self.signals.populate_if_near(ahead);
         Ok(address)
     }

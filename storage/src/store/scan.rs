@@ -68,7 +68,7 @@ impl Shared {
             let record = self.record(view, entry).map_err(|address| self.damaged(view, address))?;
             let place = self.hasher.hash(record.key).reverse_bits();
             // In a table made smaller by a vanish the cursor may be in the middle of a bucket.
-            if !entry.is_tombstone() && place >= bucket.cursor.0 && !record.has_expired() {
+            if !entry.is_tombstone() && place >= bucket.cursor.0 && !self.has_expired(&record) {
                 visit(place, &record);
             }
         }

@@ -9,8 +9,7 @@ use crate::backup::{Backup, Unfinished, Way, Ways, remove_left_over, share, writ
 use crate::error::{Error, Result};
 use crate::log::address::Position;
 use crate::log::segment::{self, HEADER, Header, Segment};
-use crate::log::writer::now;
-use crate::meta::{self, Meta};
+use crate::meta;
 use crate::store::{Shared, Store};
 
 impl Store {
@@ -96,7 +95,7 @@ impl Shared {
             written.map_err(failed(&path))?;
         }
         let path = folder.join(meta::NAME);
-        let meta = Meta { complete: true, id: self.kit.id, hash_key: self.hasher.key() };
+        let meta = self.meta.of_copy()?;
         write_new(&path, &[&meta.encode()], &mut |_| ()).map_err(failed(&path))?;
         backup.save(folder)?;
         Ok((backup, ways))
@@ -125,7 +124,7 @@ impl Shared {
                 None => left.push(Arc::clone(segment)),
             }
         }
-        let backup = Backup { id: self.kit.id.0, position, last_change, taken: now() };
+        let backup = Backup { id: self.kit.id.0, position, last_change, taken: self.options.clock.now() };
         Ok(Moment { backup, left, ways })
     }
 

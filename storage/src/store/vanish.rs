@@ -12,6 +12,7 @@ use crate::log::memo;
 use crate::log::record::{Attributes, Head, Kind, Stamp};
 use crate::log::segment::Counts;
 use crate::log::writer::{Tail, Urgency};
+use crate::store::feed::NewEnd;
 use crate::store::{Shared, Store, View};
 
 impl Store {
@@ -32,7 +33,7 @@ impl Shared {
     pub(crate) fn vanish(&self, by: By, memo: Option<&[u8]>) -> Result<()> {
         self.check_writable()?;
         let empty = self.empty_table()?;
-        {
+        let end = {
             let _stripes = self.lock_all_stripes();
             let mut tail = self.tail.lock();
             let draft = Draft { by, memo, ..Draft::new(Kind::Vanish, &[], [&[], &[]]) };
@@ -40,9 +41,10 @@ impl Shared {
             append::append(&mut tail, &self.kit, self, &draft, body, time, urgency)?;
             let stamp = Stamp { ts: tail.last_ts, origin: by.origin(&self.kit) };
             note(&mut tail, stamp);
-            self.replace_table(&tail, &empty);
-        }
-        self.after_vanish();
+            self.replace_table(&empty);
+            self.set_end(&tail)
+        };
+        self.after_vanish(end);
         Ok(())
     }
 
@@ -51,7 +53,7 @@ impl Shared {
         let empty = self.empty_table()?;
         // No record is moved meanwhile.
         let _compacting = self.lock_compacting();
-        let is_all = {
+        let (end, is_all) = {
             let _stripes = self.lock_all_stripes();
             let mut tail = self.tail.lock();
             let is_all = tail.last_ts < stamp.ts;
@@ -66,17 +68,15 @@ impl Shared {
             }
             note(&mut tail, stamp);
             if is_all {
-                self.replace_table(&tail, &empty);
-            } else {
-                self.set_end(&tail);
+                self.replace_table(&empty);
             }
-            is_all
+            (self.set_end(&tail), is_all)
         };
         if !is_all {
             // From here on nothing older comes in any more.
             self.remove_older(stamp);
         }
-        self.after_vanish();
+        self.after_vanish(end);
         Ok(true)
     }
 
@@ -86,8 +86,7 @@ impl Shared {
     }
 
     /// Forgets all records, the caller holding all stripes and the tail.
-    fn replace_table(&self, tail: &Tail, empty: &Arc<Table>) {
-        self.set_end(tail);
+    fn replace_table(&self, empty: &Arc<Table>) {
         self.replace_view(|view| View { table: Arc::clone(empty), segments: view.segments.clone() });
         self.view.load().segments.iter().for_each(|segment| segment.set_counts(&Counts::default()));
         self.records.store(0, Ordering::Relaxed);
@@ -120,7 +119,8 @@ impl Shared {
         }
     }
 
-    fn after_vanish(&self) {
+    fn after_vanish(&self, end: NewEnd) {
+        self.announce(end);
         // So that nobody holds on to the old table.
         self.pass_all_stripes();
         self.signals.wake_compactor();

@@ -1,5 +1,5 @@
 //! The background threads of a store: one syncs, one allocates ahead, one compacts, one writes
-//! checkpoints.
+//! checkpoints. Where there are none, [`Store::work`] does what they would.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,8 +9,10 @@ use std::time::Duration;
 use parking_lot::{Condvar, Mutex};
 
 use crate::error::{Error, Result};
+use crate::log::address::Position;
 use crate::log::writer::{Active, Tail, is_no_space};
-use crate::store::Shared;
+use crate::store::choice::Goal;
+use crate::store::{Shared, Store};
 
 /// Pages are made ready for writing this far ahead of the end of the log, in bytes.
 const AHEAD: usize = 4 << 20;
@@ -112,7 +114,7 @@ impl Signals {
 /// Starts the threads.
 pub(crate) fn start(shared: &Arc<Shared>) -> Result<Vec<JoinHandle<()>>> {
     let mut threads = Vec::new();
-    if shared.options.read_only {
+    if shared.options.read_only || !shared.options.background {
         return Ok(threads);
     }
     let mut spawn = |name: &str, work: fn(&Shared)| {
@@ -131,6 +133,30 @@ pub(crate) fn start(shared: &Arc<Shared>) -> Result<Vec<JoinHandle<()>>> {
         spawn("checkpoint", Shared::checkpoint_in_background)?;
     }
     Ok(threads)
+}
+
+impl Store {
+    /// Does what is due where no threads do: makes the segments that the log will need, syncs as
+    /// [`crate::Options::sync`] says ([`crate::SyncMode::Every`]: each time), compacts a segment, writes a
+    /// checkpoint once there is some log to read without. The same calls in the same order do the same.
+    ///
+    /// Errors: [`crate::Options::background`] is on; the database is only read; what any of this may fail with.
+    pub fn work(&self) -> Result<()> {
+        let shared = &self.shared;
+        shared.check_writable()?;
+        if shared.options.background {
+            return Err(Error::Failed("threads in the background do this work".to_owned()));
+        }
+        shared.provide();
+        if !self.is_memory() {
+            shared.durability.sync_if_due(shared.options.sync, shared.end())?;
+        }
+        let last = Position::from_word(shared.worked_up_to.load(Ordering::Relaxed));
+        let goal = if last == shared.end() { Goal::Idle } else { Goal::Busy };
+        shared.compact_one(goal)?;
+        shared.worked_up_to.store(shared.end().to_word(), Ordering::Relaxed);
+        shared.checkpoint_if_due()
+    }
 }
 
 impl Shared {
@@ -155,9 +181,10 @@ impl Shared {
         self.kit.provided.notify_all();
     }
 
-    /// Allocates what the tail lacks, or notes that there is no space for it. Only this thread makes
-    /// segments once the database is open.
-    fn provide(&self) {
+    /// Allocates what the tail lacks, or notes that there is no space for it. Nobody else makes segments
+    /// once the database is open.
+    pub(crate) fn provide(&self) {
+        let _providing = self.providing.lock();
         let wanted = {
             let mut tail = self.tail.lock();
             let wanted = std::mem::take(&mut tail.wanted);

@@ -182,7 +182,8 @@ fn optional_fields_are_as_documented() {
     assert_eq!(map.number("kind"), 1 | 1 << 4 | 1 << 5);
     let mut at = 20;
     let mut found = Vec::new();
-    for row in rows("### Optional fields of a record") {
+    // What is made here came from nowhere.
+    for row in rows("### Optional fields of a record").into_iter().filter(|row| !row[1].starts_with("via")) {
         let size: usize = row[0].parse().unwrap();
         let number = record[at..at + size].iter().rev().fold(0, |sum, &byte| sum << 8 | u64::from(byte));
         found.push((row[1].split(':').next().unwrap().to_owned(), number));

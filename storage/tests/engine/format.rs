@@ -106,7 +106,7 @@ struct Scene {
 
 const SEGMENT: usize = 1 << 17;
 
-fn options(path: &Path) -> Options {
+pub fn options(path: &Path) -> Options {
     Options {
         segment_size: SEGMENT,
         buckets: 1,
@@ -158,6 +158,9 @@ fn meta_is_as_documented() {
     assert_eq!(map.number("state"), 1);
     assert!(map.take("id").iter().any(|&b| b != 0));
     assert!(map.take("hash key").iter().any(|&b| b != 0));
+    assert_ne!(map.number("identity"), 0);
+    assert!((1..=65534).contains(&map.number("origin")));
+    assert_eq!(map.number("closed"), 1);
     assert_eq!(map.number("crc"), crc(&[&bytes[..60]]));
     map.end();
 }
@@ -185,10 +188,11 @@ fn segments_are_as_documented() {
 }
 
 /// A record as the document says.
-struct Parsed {
-    kind: String,
+pub struct Parsed {
+    pub kind: String,
+    pub moved: bool,
     time: u64,
-    key: Vec<u8>,
+    pub key: Vec<u8>,
     value: Vec<u8>,
     offset: usize,
 }
@@ -198,7 +202,7 @@ fn kinds() -> BTreeMap<u64, String> {
 }
 
 /// All records of a segment, cut up as the document says.
-fn records(bytes: &[u8]) -> Vec<Parsed> {
+pub fn records(bytes: &[u8]) -> Vec<Parsed> {
     let kinds = kinds();
     let header: usize = fields("### Fields of a record").iter().map(|field| field.numbers[1] as usize).sum();
     let mut parsed = Vec::new();
@@ -206,7 +210,8 @@ fn records(bytes: &[u8]) -> Vec<Parsed> {
     while at + header <= bytes.len() && bytes[at..at + header].iter().any(|&b| b != 0) {
         let mut map = Map::of("### Fields of a record", &bytes[at..at + header]);
         let sum = map.number("crc");
-        let kind = map.number("kind");
+        let bits = map.number("kind");
+        let (kind, moved) = (bits & 0xf, bits & 1 << 6 != 0);
         let mut key_len = map.number("key length") as usize;
         let is_ours = ["seal", "memo"].contains(&&*kinds[&kind]);
         assert_eq!(map.number("origin"), if is_ours { 0 } else { 513 });
@@ -225,7 +230,7 @@ fn records(bytes: &[u8]) -> Vec<Parsed> {
         assert_eq!(sum, crc(&[body, &bytes[at + 4..at + head]]), "the CRC of the record at {at}");
         let (key, value) = body.split_at(key_len);
         let kind = kinds[&kind].clone();
-        parsed.push(Parsed { kind, time, key: key.to_vec(), value: value.to_vec(), offset: at });
+        parsed.push(Parsed { kind, moved, time, key: key.to_vec(), value: value.to_vec(), offset: at });
         at += head + body.len();
     }
     assert!(bytes[at..].iter().all(|&b| b == 0), "something after the last record");

@@ -155,13 +155,25 @@ impl History {
     }
 }
 
+/// A key that nothing else puts.
+const STAYS: u64 = u64::MAX;
+
 /// A history with a backup in the middle; after it, all that was before is written once more, so that
-/// compaction takes the segments from before it and leaves those from behind it.
+/// compaction takes the segments from before it and leaves those from behind it. The backup's last segment
+/// holds a record from behind its position that stays live: else compaction might take that segment too, and
+/// with it the way from the backup on.
 pub fn history(random: &mut Random) -> (History, Backup) {
     let mut history = History::new();
     history.put_all(0..3_000, random);
     history.go_on(1_000, 3_000, random);
-    let backup = history.backup("backup.tch");
+    let backup = loop {
+        let backup = history.backup("backup.tch");
+        history.put(STAYS, random.bytes(50));
+        if history.store().end().segment == backup.position.segment {
+            break backup;
+        }
+        fs::remove_dir_all(history.path("backup.tch")).unwrap();
+    };
     let more = random.below(300);
     history.go_on(more, 3_000, random);
     history.put_all(0..3_000, random);

@@ -22,13 +22,19 @@ mod faults;
 #[cfg(test)]
 mod faulty;
 #[cfg(test)]
+mod follow;
+#[cfg(test)]
 mod forged;
 #[cfg(test)]
 mod format;
 #[cfg(test)]
 mod format_backup;
 #[cfg(test)]
+mod format_moved;
+#[cfg(test)]
 mod history;
+#[cfg(test)]
+mod identity;
 #[cfg(test)]
 mod kill;
 #[cfg(test)]
@@ -57,6 +63,8 @@ mod restore_refused;
 mod salvage;
 #[cfg(test)]
 mod scene;
+#[cfg(test)]
+mod simulated;
 #[cfg(test)]
 mod stress;
 #[cfg(test)]
