@@ -1,0 +1,3 @@
+//! The room of lcnode that tests and simulations use as a library; the rest belongs to the program.
+
+pub mod replication;
