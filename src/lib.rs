@@ -1,0 +1,4 @@
+//! The room of lcnode that tests and simulations use as a library; the rest belongs to the program.
+
+pub mod changes;
+pub mod replication;

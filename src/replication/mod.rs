@@ -1,0 +1,3 @@
+//! Replication: who follows whom, and how far.
+
+pub mod original;
