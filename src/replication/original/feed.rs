@@ -35,7 +35,9 @@ pub enum End {
 impl std::fmt::Display for End {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Gone => f.write_str("the log is not kept any more where the slave was; it gets all records again"),
+            Self::Gone => {
+                f.write_str("the log is not kept any more where the slave was; it gets all records again")
+            }
             Self::Failed(error) => write!(f, "the log cannot be read: {error}"),
         }
     }
@@ -92,7 +94,17 @@ impl Feed {
                  that were removed since then may still be there on {slave}"
             ),
         }
-        Ok(Ok(Self { store, slave, ts, position, asked_at, full, order: Order::default(), sent: 0, entries: 0 }))
+        Ok(Ok(Self {
+            store,
+            slave,
+            ts,
+            position,
+            asked_at,
+            full,
+            order: Order::default(),
+            sent: 0,
+            entries: 0,
+        }))
     }
 
     /// What the slave is answered.
@@ -169,7 +181,8 @@ impl Feed {
 
     /// Whether the slave made the change, or it was received from the slave.
     fn is_of_slave(&self, record: &LogRecord<'_>) -> bool {
-        self.slave == u32::from(record.stamp.origin) || (record.via != 0 && self.slave == u32::from(record.via))
+        self.slave == u32::from(record.stamp.origin)
+            || (record.via != 0 && self.slave == u32::from(record.via))
     }
 }
 
@@ -209,7 +222,7 @@ fn unfinished_key(slave: u32) -> Option<[u8; 3]> {
 /// Up to which time of order a slave may lack records, though it asks for later ones; 0 if it does not.
 fn unfinished(store: &Store, slave: u32) -> u64 {
     let memo = unfinished_key(slave).and_then(|key| store.memo(&key)).unwrap_or_default();
-    match *memo.as_chunks::<8>() {
+    match memo.as_chunks::<8>() {
         ([identity, until], []) if u64::from_be_bytes(*identity) == store.opened().identity => {
             u64::from_be_bytes(*until)
         }

@@ -46,7 +46,12 @@ const REFUSED: &str = "the master refused: it has the same server id as this nod
 
 /// Leads a slave over a connection whose request was read, until it ends; says why. `passed` is told how far
 /// the log was sent.
-pub async fn lead<S>(mut stream: S, feed: &mut Feed, store: &lcnode_storage::Store, mut passed: impl FnMut(Position)) -> String
+pub async fn lead<S>(
+    mut stream: S,
+    feed: &mut Feed,
+    store: &lcnode_storage::Store,
+    mut passed: impl FnMut(Position),
+) -> String
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {

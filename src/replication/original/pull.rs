@@ -159,7 +159,9 @@ impl Pull {
         let sid = match u16::try_from(sid) {
             Ok(0) => return Err(self.fail("it has no server id; start it with -sid and -ulog")),
             Ok(sid) if sid == self.store.origin() => {
-                return Err(self.fail(&format!("it has the server id of this node, {sid}; give one another -sid")));
+                return Err(
+                    self.fail(&format!("it has the server id of this node, {sid}; give one another -sid"))
+                );
             }
             Ok(sid) => sid,
             Err(_) => return Err(self.fail(&format!("{sid} is no server id; is it a Tokyo Tyrant?"))),

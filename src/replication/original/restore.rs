@@ -131,7 +131,10 @@ fn choose(folder: &Path, ts: u64) -> Result<Vec<u32>, RestoreError> {
         match name.to_str().and_then(file_number) {
             Some(number) if file.path().is_file() => numbers.push(number),
             _ if name.as_encoded_bytes().ends_with(b".ulog") => {
-                tracing::warn!("do_restore: {} is passed over: not the name of an update log", file.path().display());
+                tracing::warn!(
+                    "do_restore: {} is passed over: not the name of an update log",
+                    file.path().display()
+                );
             }
             _ => {}
         }
@@ -194,7 +197,11 @@ impl Work<'_> {
                 offset += length as u64;
                 if self.told.elapsed() >= TELL {
                     self.told = Instant::now();
-                    tracing::info!("do_restore: {} at byte {offset}: {} entries", path.display(), self.done.entries);
+                    tracing::info!(
+                        "do_restore: {} at byte {offset}: {} entries",
+                        path.display(),
+                        self.done.entries
+                    );
                 }
             }
             if stop() {
