@@ -76,6 +76,12 @@ fn serve(config: &Config, ready: Ready) -> Result<(), Box<dyn Error>> {
     for note in &config.notes {
         tracing::warn!("{note}");
     }
+    if let Some(folder) = config.replication.update_logs.as_deref().filter(|folder| !folder.is_dir()) {
+        tracing::info!(
+            "-ulog {}: no such directory; nothing is written there, so none is needed",
+            folder.display()
+        );
+    }
     if !config.database.ignored.is_empty() {
         tracing::info!("tuning without a meaning here: {}", config.database.ignored.join(", "));
     }

@@ -182,8 +182,8 @@ pub fn execute(node: &Node, session: &mut Session, request: &Request<'_>, reply:
         Request::Misc { name, args, .. } => misc::misc(node, session, name, args, reply),
         // As the original without a script.
         Request::Ext { .. } => reply.failure(),
-        // The connection answers this one itself.
-        Request::Repl { .. } => reply.failure(),
+        // The connection answers these itself.
+        Request::Repl { .. } | Request::Follow(_) => reply.failure(),
     }
 }
 

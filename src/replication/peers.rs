@@ -18,8 +18,8 @@ use super::memos::{self, COLLECTED, EPOCHS, Epochs, Known, Progress};
 const WRITE_EVERY: u64 = 1_000_000;
 /// That a follower was seen is written down so often at least.
 const SEEN_EVERY: u64 = 3_600_000_000;
-/// Followers that are remembered; the ones seen longest ago are forgotten first.
-const MAX_KNOWN: usize = 1024;
+/// Followers that are remembered, as memos have little room; the ones seen longest ago are forgotten first.
+const MAX_KNOWN: usize = 128;
 
 /// How much log is kept for followers.
 #[derive(Debug, Clone, Copy)]

@@ -20,12 +20,13 @@ use arrayvec::ArrayVec;
 use bytes::{Buf, BytesMut};
 use lcnode_protocol::Request;
 use lcnode_protocol::binary::{Decoder, Encoder, Reject, Step};
+use lcnode_protocol::peer::FollowerHello;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 
-use crate::dispatch::{self, Node, Session};
+use crate::dispatch::{self, Session};
 use crate::server::Shared;
 use crate::server::budget::Share;
-use crate::server::group;
+use crate::server::{group, handshake};
 
 /// Bytes read at once.
 const READ: usize = 64 << 10;
@@ -85,6 +86,8 @@ enum End {
     Reject(Reject),
     /// The next request asks for changes from now on.
     Repl { ts: u64, sid: u32 },
+    /// The next request is the hello of an lcnode that wants to follow.
+    Follow(FollowerHello),
 }
 
 /// Everything about a connection but its socket.
@@ -296,7 +299,11 @@ impl State {
                     return (input.len(), Next::Close);
                 }
                 End::Repl { ts, sid } => {
-                    answer_repl(&self.shared.node, self.session.shard, ts, sid, output);
+                    handshake::answer_replica(&self.shared.node, self.session.shard, ts, sid, output);
+                    return (input.len(), Next::Close);
+                }
+                End::Follow(hello) => {
+                    handshake::answer_follower(&self.shared.node, self.session.shard, &hello, output);
                     return (input.len(), Next::Close);
                 }
             }
@@ -310,6 +317,7 @@ impl State {
         while !batch.is_full() {
             match self.decoder.decode(&input[used..]) {
                 Ok(Step::Request { request: Request::Repl { ts, sid }, .. }) => return End::Repl { ts, sid },
+                Ok(Step::Request { request: Request::Follow(hello), .. }) => return End::Follow(hello),
                 Ok(Step::Request { request, used: len }) if dispatch::is_slow(&request) => {
                     return End::Slow { len };
                 }
@@ -413,19 +421,5 @@ impl State {
         }
         (self.pending, self.sent) = (Vec::new(), 0);
         Ok(())
-    }
-}
-
-/// Answers `repl` as an original without an update log: its own id, and the end.
-fn answer_repl(node: &Node, shard: usize, ts: u64, sid: u32, output: &mut Vec<u8>) {
-    let command = lcnode_protocol::Command::Repl;
-    node.counters.count(shard, command);
-    if node.mask.forbids(dispatch::bits(command)) {
-        tracing::info!("do_repl: forbidden");
-    } else if sid == u32::from(node.server_id) {
-        tracing::info!("do_repl: rejected circular replication");
-    } else {
-        tracing::error!("do_repl: server {sid} asks for changes since {ts}: replication is not built yet");
-        output.extend_from_slice(&u32::from(node.server_id).to_be_bytes());
     }
 }
