@@ -105,6 +105,9 @@ pub enum Ended {
     /// It goes on at once, from another place.
     #[error("connecting anew, from where this node got to the last time")]
     Again,
+    /// This node is being stopped, or told to follow another.
+    #[error("ended here")]
+    Stopping,
     /// The network.
     #[error("{0}")]
     Io(#[from] io::Error),

@@ -216,6 +216,16 @@ impl Peers {
         Ok(())
     }
 
+    /// An original server was sent the log up to `position`, which it does not acknowledge.
+    pub fn seen(&self, store: &Store, sid: u16, position: Position) {
+        let mut state = self.state.lock();
+        if let Some(follower) = state.followers.get_mut(&sid) {
+            let known = &mut follower.known;
+            (known.acked, known.seen) = (position.max(known.acked), store.now());
+            state.set_hold(store);
+        }
+    }
+
     /// The log of leader `sid` was applied here up to `position` of an epoch.
     pub fn passed(&self, store: &Store, sid: u16, epoch: u64, position: Position) {
         let mut state = self.state.lock();

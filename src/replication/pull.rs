@@ -137,6 +137,12 @@ impl Pull {
         (pull, bytes)
     }
 
+    /// Whether the leader's hello has not come.
+    #[must_use]
+    pub fn is_unanswered(&self) -> bool {
+        !self.is_open
+    }
+
     /// What is to be kept for the next connection.
     #[must_use]
     pub fn master(&self) -> Master {
