@@ -16,9 +16,11 @@ mod stat;
 mod write;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Instant;
 
 use lcnode_protocol::{Class, Command, Reply, Request};
+use lcnode::replication::Replication;
 use lcnode_storage::{Error, KeyIterator, Store};
 use parking_lot::Mutex;
 
@@ -32,7 +34,9 @@ use crate::config::Mask;
 #[derive(Debug)]
 pub struct Node {
     /// The database.
-    pub store: Store,
+    pub store: Arc<Store>,
+    /// Who follows this node, and whom it follows.
+    pub replication: Replication,
     /// The commands that are refused.
     pub mask: Mask,
     /// Whether a change is acknowledged only once it is durable.

@@ -30,7 +30,7 @@ pub mod status;
 use lcnode_protocol::peer;
 use lcnode_storage::Position;
 
-pub use link::{Replication, Settings};
+pub use link::{Master, Replication, Settings, Socket};
 
 /// A position as it is on the wire. No log has one that does not fit.
 fn wire(position: Position) -> peer::Position {
