@@ -180,12 +180,16 @@ fn replication(config: &Config, store: &Store) -> replication::Settings {
         begin,
         check,
     };
-    let masters = told.masters.iter().map(|address| master(address, Slot::of(&address.to_string()), 0, false));
+    let masters =
+        told.masters.iter().map(|address| master(address, Slot::of(&address.to_string()), 0, false));
     let named = told.named_master.as_ref().map(|address| {
         let slot = Slot::named();
         let begin = match (&told.time_stamp_file, slot.load(store)) {
             (Some(path), None) => read_time_stamp(path).unwrap_or_else(|error| {
-                tracing::error!("-rts {}: {error}; an original master is followed from its beginning", path.display());
+                tracing::error!(
+                    "-rts {}: {error}; an original master is followed from its beginning",
+                    path.display()
+                );
                 0
             }),
             _ => 0,
@@ -213,7 +217,6 @@ fn node(config: &Config, store: Arc<Store>, replication: Replication, started: I
         backup_dir: config.backup_dir.clone(),
         commands: Commands::new(config.allowed_commands.clone(), config.command_timeout),
         database_name: config.database.name.clone(),
-        server_id: config.server_id,
         started,
         iterator: Mutex::new(None),
         master: Mutex::new(None),

@@ -19,8 +19,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
-use lcnode_protocol::{Class, Command, Reply, Request};
 use lcnode::replication::Replication;
+use lcnode_protocol::{Class, Command, Reply, Request};
 use lcnode_storage::{Error, KeyIterator, Store};
 use parking_lot::Mutex;
 
@@ -53,8 +53,6 @@ pub struct Node {
     pub commands: Commands,
     /// The database's name as it was given, without tuning.
     pub database_name: String,
-    /// The id of this server, 0 when unset.
-    pub server_id: u16,
     /// When the node started.
     pub started: Instant,
     /// The one iterator, shared by all clients as in the original; none before iterinit.

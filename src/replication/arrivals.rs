@@ -70,7 +70,8 @@ impl Arrivals {
                 let seconds = (stamp.ts - until) / 1_000_000;
                 return Err(Ended::Skew { what: "a record, beyond what is allowed,", seconds });
             }
-            let limit = if is_refill && record.kind() != Kind::Vanish { self.buried(stamp.origin) } else { 0 };
+            let limit =
+                if is_refill && record.kind() != Kind::Vanish { self.buried(stamp.origin) } else { 0 };
             if batch.len() == BATCH || limit != buried {
                 news += self.flush(store, &mut batch, buried)?;
                 buried = limit;

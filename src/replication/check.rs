@@ -51,9 +51,15 @@ enum Stage {
     Idle,
     Asked,
     /// Until its log was applied to where the digests are from.
-    Behind { end: Position, ranges: Vec<u64> },
+    Behind {
+        end: Position,
+        ranges: Vec<u64>,
+    },
     /// While the digests here are made.
-    Digesting { end: Position, ranges: Vec<u64> },
+    Digesting {
+        end: Position,
+        ranges: Vec<u64>,
+    },
     /// Before and while lists are made.
     Choosing(BTreeSet<u16>),
     Listing,
@@ -103,7 +109,9 @@ impl Check {
         if now < self.due && self.due - now <= PATIENCE {
             return;
         }
-        if !is_in_step || matches!(self.stage, Stage::Digesting { .. } | Stage::Listing | Stage::Burying(true)) {
+        if !is_in_step
+            || matches!(self.stage, Stage::Digesting { .. } | Stage::Listing | Stage::Burying(true))
+        {
             return;
         }
         self.id += 1;
@@ -147,7 +155,13 @@ impl Check {
     }
 
     /// Takes what a job found. Tombstones that are to be applied are given back.
-    pub fn done(&mut self, store: &Store, position: Position, outcome: Outcome, out: &mut Vec<u8>) -> Vec<Vec<u8>> {
+    pub fn done(
+        &mut self,
+        store: &Store,
+        position: Position,
+        outcome: Outcome,
+        out: &mut Vec<u8>,
+    ) -> Vec<Vec<u8>> {
         match (std::mem::replace(&mut self.stage, Stage::Idle), outcome) {
             (Stage::Digesting { end, ranges }, Outcome::Ranges(_, _, own)) => {
                 // Memos of the node itself, a few a second, are no changes.

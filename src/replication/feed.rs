@@ -78,18 +78,22 @@ impl Feed {
             return Err(refuse(Ended::Version(hello.version)));
         }
         if hello.sid == own {
-            return Err(refuse(Ended::SameId { sid: own, itself: hello.identity == store.opened().identity }));
+            return Err(refuse(Ended::SameId {
+                sid: own,
+                itself: hello.identity == store.opened().identity,
+            }));
         }
         if hello.sid == 0 {
             return Err(refuse(Ended::NoId));
         }
         let end = store.end();
         let place = hello.position.and_then(|epoch| peers.resolve(epoch.id, local(epoch.position)));
-        let from = match place.map(|place| store.read_log(place.min(end), 0, |_| {}).map(|read| (place, read))) {
-            Some(Ok((place, LogRead::Upto(_)))) => Some(place.min(end)),
-            Some(Err(error)) => return Err(refuse(Ended::Storage(error))),
-            Some(Ok((_, LogRead::Gone(_)))) | None => None,
-        };
+        let from =
+            match place.map(|place| store.read_log(place.min(end), 0, |_| {}).map(|read| (place, read))) {
+                Some(Ok((place, LogRead::Upto(_)))) => Some(place.min(end)),
+                // Not kept any more, or no place where a record begins: a follower that is wrong gets everything.
+                Some(Ok((_, LogRead::Gone(_))) | Err(_)) | None => None,
+            };
         let (mode, at, full_until) = match from {
             Some(at) => (Mode::Resume, at, Position::default()),
             None => (Mode::Full, store.oldest(), end),

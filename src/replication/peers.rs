@@ -16,6 +16,8 @@ use super::memos::{self, COLLECTED, EPOCHS, Epochs, Known, Progress};
 
 /// A follower's place is written down at most so often.
 const WRITE_EVERY: u64 = 1_000_000;
+/// Compaction is told at most so often that less is held.
+const TELL_EVERY: u64 = 1_000_000;
 /// That a follower was seen is written down so often at least.
 const SEEN_EVERY: u64 = 3_600_000_000;
 /// Followers that are remembered, as memos have little room; the ones seen longest ago are forgotten first.
@@ -60,6 +62,8 @@ struct State {
     followers: BTreeMap<u16, Follower>,
     /// How far the logs of leaders were applied here: epoch and position.
     passed: BTreeMap<u16, (u64, Position)>,
+    /// What compaction was told last, and when.
+    hold: (Hold, u64),
 }
 
 #[derive(Debug)]
@@ -98,9 +102,7 @@ impl Peers {
                 if known.identity == opened.identity {
                     followers.insert(sid, Follower::new(known));
                 }
-            } else if let Some((sid, progress)) =
-                memos::progress_sid(&key).zip(Progress::decode(&value))
-            {
+            } else if let Some((sid, progress)) = memos::progress_sid(&key).zip(Progress::decode(&value)) {
                 passed.insert(sid, (progress.epoch, progress.position));
             }
         }
@@ -108,8 +110,10 @@ impl Peers {
         epochs.identity = opened.identity;
         epochs.push(epoch, opened.end);
         store.set_memo(EPOCHS, &epochs.encode())?;
-        let collected = store.memo(COLLECTED).and_then(|value| Some(u64::from_be_bytes(value.try_into().ok()?)));
-        let state = State { epochs, collected: collected.unwrap_or(0), followers, passed };
+        let collected =
+            store.memo(COLLECTED).and_then(|value| Some(u64::from_be_bytes(value.try_into().ok()?)));
+        let collected = collected.unwrap_or(0);
+        let mut state = State { epochs, collected, followers, passed, hold: (Hold::NONE, 0) };
         state.set_hold(store);
         Ok(Self { bounds, identity: opened.identity, state: Mutex::new(state) })
     }
@@ -304,7 +308,8 @@ impl State {
         followers.filter(|(_, follower)| !follower.known.given_up)
     }
 
-    fn set_hold(&self, store: &Store) {
+    /// Tells compaction. More is held at once; that less is may wait a second, as it wakes compaction.
+    fn set_hold(&mut self, store: &Store) {
         let mut hold = Hold::NONE;
         for (sid, follower) in self.kept() {
             let acked = follower.known.acked;
@@ -312,7 +317,13 @@ impl State {
             hold.keep_from = hold.keep_from.min(acked);
             hold.collect_before = hold.collect_before.min(safe);
         }
-        store.set_hold(hold);
+        let (told, at) = self.hold;
+        let is_more = hold.keep_from < told.keep_from || hold.collect_before < told.collect_before;
+        let now = store.now();
+        if is_more || hold != told && now.abs_diff(at) >= TELL_EVERY {
+            self.hold = (hold, now);
+            store.set_hold(hold);
+        }
     }
 
     /// From now on tombstones made until now may be missing.
@@ -325,7 +336,8 @@ impl State {
     fn bound(&mut self, store: &Store) -> Result<()> {
         while self.followers.len() >= MAX_KNOWN {
             let away = self.followers.iter().filter(|(_, follower)| !follower.connected);
-            let Some(oldest) = away.min_by_key(|(_, follower)| follower.known.seen).map(|(sid, _)| *sid) else {
+            let Some(oldest) = away.min_by_key(|(_, follower)| follower.known.seen).map(|(sid, _)| *sid)
+            else {
                 break;
             };
             self.followers.remove(&oldest);

@@ -151,7 +151,13 @@ impl Pull {
 
     /// Takes what the leader sent; says how many bytes of it were used, and how many there must be before it is
     /// worth another look.
-    pub fn take(&mut self, store: &Store, peers: &Peers, input: &[u8], out: &mut Vec<u8>) -> Result<(usize, usize), Ended> {
+    pub fn take(
+        &mut self,
+        store: &Store,
+        peers: &Peers,
+        input: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<(usize, usize), Ended> {
         let mut used = 0;
         loop {
             let rest = &input[used..];
@@ -237,7 +243,13 @@ impl Pull {
         self.is_open && self.progress.position < self.full_until
     }
 
-    fn frame(&mut self, store: &Store, peers: &Peers, frame: LeaderFrame<'_>, out: &mut Vec<u8>) -> Result<(), Ended> {
+    fn frame(
+        &mut self,
+        store: &Store,
+        peers: &Peers,
+        frame: LeaderFrame<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Ended> {
         match frame {
             LeaderFrame::Records { next, ts, passed: _, records } => {
                 let next = local(next);
@@ -277,7 +289,13 @@ impl Pull {
         Ok(())
     }
 
-    fn compared(&mut self, store: &Store, of: (u64, u16, bool), unknown: Hashes<'_>, records: &[u8]) -> Result<(), Ended> {
+    fn compared(
+        &mut self,
+        store: &Store,
+        of: (u64, u16, bool),
+        unknown: Hashes<'_>,
+        records: &[u8],
+    ) -> Result<(), Ended> {
         let until = store.now().saturating_add(self.master.max_skew);
         let news = self.arrivals.apply(store, records, true, until, self.progress.position)?;
         let (id, range, last) = of;
@@ -290,7 +308,9 @@ impl Pull {
     fn tell(&self, healed: super::check::Healed) {
         let (sid, records) = (self.master.sid.unwrap_or(0), healed.records);
         if healed.is_alarming {
-            tracing::error!("server {sid} had {records} records that differed here though nothing was under way: healed");
+            tracing::error!(
+                "server {sid} had {records} records that differed here though nothing was under way: healed"
+            );
         } else {
             tracing::info!("comparing with server {sid} brought {records} records");
         }
@@ -332,7 +352,9 @@ impl Pull {
         if self.is_full() {
             return self.ack_full(store, peers, now, out);
         }
-        while let Some((_, at)) = self.pending.front().filter(|(end, _)| matches!(store.is_durable(*end), Ok(true))) {
+        while let Some((_, at)) =
+            self.pending.front().filter(|(end, _)| matches!(store.is_durable(*end), Ok(true)))
+        {
             self.acked = *at;
             self.pending.pop_front();
         }
@@ -346,7 +368,9 @@ impl Pull {
     /// While everything comes: should this node lose it everything comes again, so the leader need not keep it.
     fn ack_full(&mut self, store: &Store, peers: &Peers, now: u64, out: &mut Vec<u8>) {
         let end = store.end();
-        while let Some((_, at)) = self.pending.front().filter(|(end, _)| matches!(store.is_durable(*end), Ok(true))) {
+        while let Some((_, at)) =
+            self.pending.front().filter(|(end, _)| matches!(store.is_durable(*end), Ok(true)))
+        {
             self.acked = *at;
             self.pending.pop_front();
         }

@@ -116,10 +116,7 @@ impl Status {
         line("agrees", &self.agrees);
         line("error", &plain(&self.error));
         if let Some(sync) = self.full_sync {
-            line(
-                "repl_full_sync",
-                &format_args!("{:.1} percent, {} records", sync.percent, sync.records),
-            );
+            line("repl_full_sync", &format_args!("{:.1} percent, {} records", sync.percent, sync.records));
         }
     }
 }

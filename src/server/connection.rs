@@ -25,8 +25,8 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use crate::dispatch::{self, Session};
 use crate::server::Shared;
 use crate::server::budget::Share;
-use crate::server::handshake::{self, Handover};
 use crate::server::group;
+use crate::server::handshake::{self, Handover};
 
 /// Bytes read at once.
 const READ: usize = 64 << 10;

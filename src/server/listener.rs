@@ -12,8 +12,8 @@ use tokio::net::{TcpSocket, UnixSocket};
 
 use crate::config::Listen;
 use crate::server::Shared;
-use crate::server::{connection, handshake};
 use crate::server::runtime::Workers;
+use crate::server::{connection, handshake};
 
 /// Connections that may wait to be accepted; the system's own limit is often lower.
 const BACKLOG: u32 = 4096;

@@ -68,7 +68,12 @@ async fn lead(shared: &Arc<Shared>, feed: &mut Feed, mut session: Session, shown
     }
 }
 
-async fn work(shared: &Arc<Shared>, feed: &mut Feed, session: &mut Session, shown: &Shown) -> Result<(), Ended> {
+async fn work(
+    shared: &Arc<Shared>,
+    feed: &mut Feed,
+    session: &mut Session,
+    shown: &Shown,
+) -> Result<(), Ended> {
     let (store, peers) = (&shared.store, &shared.peers);
     let mut beat = Instant::now();
     let mut again = Instant::now();

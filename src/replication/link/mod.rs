@@ -151,12 +151,16 @@ impl Replication {
         let mut all: Vec<Status> = Vec::new();
         for links in [&self.masters, &self.followers] {
             let links = links.lock();
-            all.extend(links.iter().filter(|link| !link.thread.is_finished()).map(|link| link.shown.lock().clone()));
+            all.extend(
+                links.iter().filter(|link| !link.thread.is_finished()).map(|link| link.shown.lock().clone()),
+            );
         }
         all.extend(self.named.lock().as_ref().map(|link| link.shown.lock().clone()));
         all.sort_by_key(|status| !matches!(status.role, Role::Master | Role::OriginalMaster));
         let follows = |status: &&Status| status.role == Role::Master;
-        if let Some((status, sync)) = all.iter().find(follows).and_then(|status| Some((status, status.full_sync?))) {
+        if let Some((status, sync)) =
+            all.iter().find(follows).and_then(|status| Some((status, status.full_sync?)))
+        {
             // Writing to a string cannot fail.
             _ = writeln!(
                 text,
@@ -217,7 +221,11 @@ impl Shared {
 }
 
 /// Starts a thread for a link.
-fn link(name: &str, shown: Shown, run: impl FnOnce(Shown, watch::Receiver<bool>) + Send + 'static) -> Option<Link> {
+fn link(
+    name: &str,
+    shown: Shown,
+    run: impl FnOnce(Shown, watch::Receiver<bool>) + Send + 'static,
+) -> Option<Link> {
     let (stop, stopped) = watch::channel(false);
     let theirs = Arc::clone(&shown);
     let thread = std::thread::Builder::new().name(name.to_owned()).spawn(move || run(theirs, stopped));
@@ -258,5 +266,8 @@ fn keeper(shared: &Arc<Shared>) -> Option<(watch::Sender<bool>, JoinHandle<()>)>
         });
     };
     let thread = std::thread::Builder::new().name("peers".to_owned()).spawn(run);
-    thread.map_err(|error| tracing::error!("cannot start a thread for replication: {error}")).ok().map(|thread| (stop, thread))
+    thread
+        .map_err(|error| tracing::error!("cannot start a thread for replication: {error}"))
+        .ok()
+        .map(|thread| (stop, thread))
 }
