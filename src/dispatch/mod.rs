@@ -16,8 +16,10 @@ mod stat;
 mod write;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Instant;
 
+use lcnode::replication::Replication;
 use lcnode_protocol::{Class, Command, Reply, Request};
 use lcnode_storage::{Error, KeyIterator, Store};
 use parking_lot::Mutex;
@@ -32,7 +34,9 @@ use crate::config::Mask;
 #[derive(Debug)]
 pub struct Node {
     /// The database.
-    pub store: Store,
+    pub store: Arc<Store>,
+    /// Who follows this node, and whom it follows.
+    pub replication: Replication,
     /// The commands that are refused.
     pub mask: Mask,
     /// Whether a change is acknowledged only once it is durable.
@@ -49,8 +53,6 @@ pub struct Node {
     pub commands: Commands,
     /// The database's name as it was given, without tuning.
     pub database_name: String,
-    /// The id of this server, 0 when unset.
-    pub server_id: u16,
     /// When the node started.
     pub started: Instant,
     /// The one iterator, shared by all clients as in the original; none before iterinit.
@@ -182,8 +184,8 @@ pub fn execute(node: &Node, session: &mut Session, request: &Request<'_>, reply:
         Request::Misc { name, args, .. } => misc::misc(node, session, name, args, reply),
         // As the original without a script.
         Request::Ext { .. } => reply.failure(),
-        // The connection answers this one itself.
-        Request::Repl { .. } => reply.failure(),
+        // The connection answers these itself.
+        Request::Repl { .. } | Request::Follow(_) => reply.failure(),
     }
 }
 
