@@ -1,6 +1,8 @@
 //! Tests of what nodes say to each other through the crate's public interface.
 
 #[cfg(test)]
+mod document;
+#[cfg(test)]
 mod hellos;
 #[cfg(test)]
 mod peer;
