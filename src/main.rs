@@ -159,6 +159,7 @@ fn node(config: &Config, store: Store, started: Instant) -> Node {
         limits: Limits { max_key: config.max_key, max_value: config.max_value },
         max_reply: usize::try_from(config.max_buffered).unwrap_or(usize::MAX),
         backup_dir: config.backup_dir.clone(),
+        update_logs: config.replication.update_logs.clone(),
         commands: Commands::new(config.allowed_commands.clone(), config.command_timeout),
         database_name: config.database.name.clone(),
         server_id: config.server_id,

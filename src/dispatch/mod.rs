@@ -12,6 +12,7 @@ mod numbers;
 mod posix_regex;
 mod read;
 mod refusals;
+mod restore;
 mod stat;
 mod write;
 
@@ -43,8 +44,10 @@ pub struct Node {
     pub limits: lcnode_protocol::Limits,
     /// Bytes that a reply with a list may have.
     pub max_reply: usize,
-    /// Where `copy` may write.
+    /// Where `copy` may write, and `restore` read.
     pub backup_dir: Option<PathBuf>,
+    /// Where `restore` may read too.
+    pub update_logs: Option<PathBuf>,
     /// What `copy @COMMAND` may run.
     pub commands: Commands,
     /// The database's name as it was given, without tuning.
@@ -177,7 +180,9 @@ pub fn execute(node: &Node, session: &mut Session, request: &Request<'_>, reply:
         Request::Optimize { params } => admin::optimize(node, session, params, reply),
         Request::Vanish => admin::vanish(node, session, reply),
         Request::Copy { path } => copy::copy(node, session, path, reply),
-        Request::Restore { path, .. } => admin::restore(path, reply),
+        Request::Restore { path, ts, options } => {
+            restore::restore(node, session, path, ts, options, reply);
+        }
         Request::SetMst { host, port, ts, .. } => admin::set_master(node, host, port, ts, reply),
         Request::Misc { name, args, .. } => misc::misc(node, session, name, args, reply),
         // As the original without a script.
