@@ -9,4 +9,6 @@ mod peer;
 #[cfg(test)]
 mod random;
 #[cfg(test)]
+mod recorded;
+#[cfg(test)]
 mod update_log;
