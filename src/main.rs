@@ -13,13 +13,17 @@ mod tools;
 use std::error::Error;
 use std::io::Write;
 use std::process::ExitCode;
-use std::time::Instant;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
+use lcnode::replication::original::position::{Slot, read_time_stamp};
+use lcnode::replication::peers::Bounds;
+use lcnode::replication::{self, Replication};
 use lcnode_protocol::Limits;
 use lcnode_storage::{Options, Place, Store};
 use parking_lot::Mutex;
 
-use config::{Config, DatabaseKind, Listen};
+use config::{Config, DatabaseKind, Listen, MasterAddress};
 use dispatch::{Commands, Counters, Node};
 use logging::Logging;
 use process::daemon::{self, Ready, Role};
@@ -87,11 +91,12 @@ fn serve(config: &Config, ready: Ready) -> Result<(), Box<dyn Error>> {
     }
     // Bound before the database is opened: a port in use must not cost a recovery.
     let listener = Listener::bind(&config.listen)?;
-    let store = open(config)?;
+    let store = Arc::new(open(config)?);
     if config.mask != config::Mask::NONE {
         system!("command bit mask: {}", config.mask);
     }
-    let node = node(config, store, started);
+    let replication = Replication::start(Arc::clone(&store), replication(config, &store))?;
+    let node = node(config, store, replication, started);
     let settings =
         Settings { threads: config.threads, timeout: config.timeout, max_buffered: config.max_buffered };
     system!("service started: {pid}");
@@ -102,9 +107,12 @@ fn serve(config: &Config, ready: Ready) -> Result<(), Box<dyn Error>> {
     })?;
     told?;
     system!("listening finished");
-    let failure = node.store.failure();
+    let Node { store, replication, .. } = node;
+    replication.stop();
+    drop(replication);
+    let failure = store.failure();
     system!("closing the database");
-    node.store.close()?;
+    close(store)?;
     system!("service finished");
     system!("--------- logging finished [{pid}] --------");
     match failure {
@@ -150,9 +158,57 @@ fn open(config: &Config) -> Result<Store, lcnode_storage::Error> {
     })
 }
 
-fn node(config: &Config, store: Store, started: Instant) -> Node {
+/// Closes the database, once work for peers that was under way has noticed that it is over.
+fn close(mut store: Arc<Store>) -> Result<(), Box<dyn Error>> {
+    for _ in 0..1000 {
+        match Arc::try_unwrap(store) {
+            Ok(store) => return Ok(store.close()?),
+            Err(shared) => store = shared,
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    Err("the database is still in use 10 s after the stop: the next start reads the log".into())
+}
+
+/// What replication is told.
+fn replication(config: &Config, store: &Store) -> replication::Settings {
+    let told = &config.replication;
+    let master = |address: &MasterAddress, slot: Slot, begin: u64, check: bool| replication::Master {
+        host: address.host.clone(),
+        port: address.port,
+        slot,
+        begin,
+        check,
+    };
+    let masters =
+        told.masters.iter().map(|address| master(address, Slot::of(&address.to_string()), 0, false));
+    let named = told.named_master.as_ref().map(|address| {
+        let slot = Slot::named();
+        let begin = match (&told.time_stamp_file, slot.load(store)) {
+            (Some(path), None) => read_time_stamp(path).unwrap_or_else(|error| {
+                tracing::error!(
+                    "-rts {}: {error}; an original master is followed from its beginning",
+                    path.display()
+                );
+                0
+            }),
+            _ => 0,
+        };
+        master(address, slot, begin, told.check_consistency)
+    });
+    replication::Settings {
+        masters: masters.filter(|_| told.follow).collect(),
+        named: named.filter(|_| told.follow),
+        limits: Limits { max_key: config.max_key, max_value: config.max_value },
+        max_skew: told.max_skew,
+        bounds: Bounds { bytes: told.keep_bytes, age: told.keep_for },
+    }
+}
+
+fn node(config: &Config, store: Arc<Store>, replication: Replication, started: Instant) -> Node {
     Node {
         store,
+        replication,
         mask: config.mask,
         acknowledges_durable: config.sync == config::SyncMode::Always,
         counters: Counters::new(config.threads),
@@ -162,7 +218,6 @@ fn node(config: &Config, store: Store, started: Instant) -> Node {
         update_logs: config.replication.update_logs.clone(),
         commands: Commands::new(config.allowed_commands.clone(), config.command_timeout),
         database_name: config.database.name.clone(),
-        server_id: config.server_id,
         started,
         iterator: Mutex::new(None),
         master: Mutex::new(None),

@@ -17,8 +17,10 @@ mod stat;
 mod write;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Instant;
 
+use lcnode::replication::Replication;
 use lcnode_protocol::{Class, Command, Reply, Request};
 use lcnode_storage::{Error, KeyIterator, Store};
 use parking_lot::Mutex;
@@ -33,7 +35,9 @@ use crate::config::Mask;
 #[derive(Debug)]
 pub struct Node {
     /// The database.
-    pub store: Store,
+    pub store: Arc<Store>,
+    /// Who follows this node, and whom it follows.
+    pub replication: Replication,
     /// The commands that are refused.
     pub mask: Mask,
     /// Whether a change is acknowledged only once it is durable.
@@ -52,8 +56,6 @@ pub struct Node {
     pub commands: Commands,
     /// The database's name as it was given, without tuning.
     pub database_name: String,
-    /// The id of this server, 0 when unset.
-    pub server_id: u16,
     /// When the node started.
     pub started: Instant,
     /// The one iterator, shared by all clients as in the original; none before iterinit.

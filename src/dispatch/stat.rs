@@ -23,7 +23,7 @@ pub(super) fn text(node: &Node, session: &Session) -> String {
     line("os", &"Linux");
     line("time", &format_args!("{now:.6}"));
     line("pid", &std::process::id());
-    line("sid", &node.server_id);
+    line("sid", &node.store.origin());
     line("type", &if node.store.is_memory() { "on-memory hash" } else { "hash" });
     line("path", &node.database_name);
     line("rnum", &node.store.records());
@@ -48,6 +48,7 @@ pub(super) fn text(node: &Node, session: &Session) -> String {
     line("ru_sys", &format_args!("{system:.6}"));
     line("ru_real", &format_args!("{:.6}", node.started.elapsed().as_secs_f64()));
     text.push_str(&node.counters.text());
+    node.replication.stat(&mut text);
     text
 }
 

@@ -2,7 +2,7 @@
 
 use lcnode::changes;
 use lcnode_protocol::{Command, Reply};
-use lcnode_storage::{Change, Inline, Result};
+use lcnode_storage::Result;
 
 use super::counters::Miss;
 use super::{ErrorNumber, Node, Session, note};
@@ -100,15 +100,9 @@ pub(super) fn do_out(node: &Node, session: &mut Session, key: &[u8]) -> bool {
 
 pub(super) fn add_int(node: &Node, session: &mut Session, key: &[u8], num: i32, reply: &mut impl Reply) {
     let mut sum = None;
-    let result = node.store.update(key, |old| {
-        let old = match old.map(<[u8; 4]>::try_from) {
-            None => 0,
-            Some(Ok(bytes)) => i32::from_le_bytes(bytes),
-            Some(Err(_)) => return Change::Keep,
-        };
-        let new = old.wrapping_add(num);
-        sum = Some(new);
-        Change::PutInline(Inline::new(&new.to_le_bytes()))
+    let result = node.store.add_int(key, num).map(|new| {
+        sum = new;
+        new.is_some()
     });
     let done = changed(session, Command::AddInt, ErrorNumber::Exists, result);
     match sum {
@@ -120,15 +114,9 @@ pub(super) fn add_int(node: &Node, session: &mut Session, key: &[u8], num: i32, 
 
 pub(super) fn add_double(node: &Node, session: &mut Session, key: &[u8], num: f64, reply: &mut impl Reply) {
     let mut sum = None;
-    let result = node.store.update(key, |old| {
-        let old = match old.map(<[u8; 8]>::try_from) {
-            None => 0.0,
-            Some(Ok(bytes)) => f64::from_le_bytes(bytes),
-            Some(Err(_)) => return Change::Keep,
-        };
-        let new = old + num;
-        sum = Some(new);
-        Change::PutInline(Inline::new(&new.to_le_bytes()))
+    let result = node.store.add_double(key, num).map(|new| {
+        sum = new;
+        new.is_some()
     });
     let done = changed(session, Command::AddDouble, ErrorNumber::Exists, result);
     match sum {

@@ -1,32 +1,39 @@
-//! What is answered to other nodes that want the changes made here.
+//! Other nodes that want the changes made here: their connections go to replication.
 
+use lcnode::replication::Socket;
 use lcnode_protocol::Command;
 use lcnode_protocol::peer::{FollowerHello, LeaderHello};
 
 use crate::dispatch::{self, Node};
 
-/// Answers `repl` as an original without an update log: its own id, and the end.
-pub(super) fn answer_replica(node: &Node, shard: usize, ts: u64, sid: u32, output: &mut Vec<u8>) {
-    let command = Command::Repl;
-    node.counters.count(shard, command);
-    if node.mask.forbids(dispatch::bits(command)) {
-        tracing::info!("do_repl: forbidden");
-    } else if sid == u32::from(node.server_id) {
-        tracing::info!("do_repl: rejected circular replication");
-    } else {
-        tracing::error!("do_repl: server {sid} asks for changes since {ts}: replication is not built yet");
-        output.extend_from_slice(&u32::from(node.server_id).to_be_bytes());
-    }
+/// Who wants them, and from where on.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Handover {
+    /// An original server, or a reader of its dialect.
+    Original { ts: u64, sid: u32 },
+    /// An lcnode.
+    Follower(FollowerHello),
 }
 
-/// Refuses an lcnode that wants to follow.
-pub(super) fn answer_follower(node: &Node, shard: usize, hello: &FollowerHello, output: &mut Vec<u8>) {
+/// Whether the mask lets a node follow; an lcnode is told why not, an original is answered by the end.
+pub(super) fn is_allowed(node: &Node, shard: usize, handover: &Handover, output: &mut Vec<u8>) -> bool {
     let command = Command::Repl;
     node.counters.count(shard, command);
-    let reason = match node.mask.forbids(dispatch::bits(command)) {
-        true => "the mask of this node forbids repl",
-        false => "replication between lcnodes is not built yet",
-    };
-    tracing::info!("do_repl: server {} cannot follow: {reason}", hello.sid);
-    LeaderHello::refusal(node.server_id, node.store.now(), reason).encode(output);
+    let is_allowed = !node.mask.forbids(dispatch::bits(command));
+    if !is_allowed {
+        tracing::info!("do_repl: forbidden");
+        if let Handover::Follower(_) = handover {
+            let reason = "the mask of this node forbids repl";
+            LeaderHello::refusal(node.store.origin(), node.store.now(), reason).encode(output);
+        }
+    }
+    is_allowed
+}
+
+/// Gives a connection away.
+pub(super) fn hand_over(node: &Node, socket: Socket, handover: Handover, peer: String) {
+    match handover {
+        Handover::Original { ts, sid } => node.replication.lead_original(socket, ts, sid, peer),
+        Handover::Follower(hello) => node.replication.lead(socket, hello, peer),
+    }
 }
