@@ -99,29 +99,29 @@ pub(super) fn do_out(node: &Node, session: &mut Session, key: &[u8]) -> bool {
 }
 
 pub(super) fn add_int(node: &Node, session: &mut Session, key: &[u8], num: i32, reply: &mut impl Reply) {
-    let mut sum = None;
-    let result = node.store.add_int(key, num).map(|new| {
-        sum = new;
-        new.is_some()
-    });
-    let done = changed(session, Command::AddInt, ErrorNumber::Exists, result);
-    match sum {
+    match added(session, Command::AddInt, node.store.add_int(key, num)) {
         // The original takes this sum for its error mark: stored, but answered as a failure (observed).
-        Some(sum) if done && sum != i32::MIN => reply.int(sum),
+        Some(sum) if sum != i32::MIN => reply.int(sum),
         _ => reply.failure(),
     }
 }
 
 pub(super) fn add_double(node: &Node, session: &mut Session, key: &[u8], num: f64, reply: &mut impl Reply) {
-    let mut sum = None;
-    let result = node.store.add_double(key, num).map(|new| {
-        sum = new;
-        new.is_some()
-    });
-    let done = changed(session, Command::AddDouble, ErrorNumber::Exists, result);
-    match sum {
+    match added(session, Command::AddDouble, node.store.add_double(key, num)) {
         // As for addint: stored, but answered as a failure (observed).
-        Some(sum) if done && !sum.is_nan() => reply.double(sum),
+        Some(sum) if !sum.is_nan() => reply.double(sum),
         _ => reply.failure(),
     }
+}
+
+/// Notes what came of an addition; gives the sum where there is one.
+#[inline]
+fn added<T>(session: &mut Session, command: Command, result: Result<Option<T>>) -> Option<T> {
+    let mut sum = None;
+    let done = result.map(|result| {
+        sum = result;
+        sum.is_some()
+    });
+    changed(session, command, ErrorNumber::Exists, done);
+    sum
 }

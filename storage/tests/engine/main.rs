@@ -8,6 +8,7 @@ mod backup;
 mod checkpoints;
 #[cfg(test)]
 mod compaction;
+mod counters;
 #[cfg(test)]
 mod damage;
 #[cfg(test)]
