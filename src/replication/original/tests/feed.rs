@@ -1,7 +1,4 @@
-use std::collections::BTreeMap;
-use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::time::Duration;
 
 use lcnode_protocol::Limits;
 use lcnode_protocol::update_log::{Change, Item, Logged, Step};
@@ -9,8 +6,8 @@ use lcnode_storage::{Attributes, Author, Options, Place, Store};
 
 use super::super::feed::{End, Feed, Refusal};
 use super::super::position::Slot;
-use super::super::pull::{Pull, Settings};
-use super::{put, store};
+use super::super::pull::Pull;
+use super::{contents, put, settings, store};
 
 /// All that a feed has for now.
 fn all(feed: &mut Feed) -> Vec<u8> {
@@ -55,16 +52,6 @@ fn changes(shown: &[Shown]) -> Vec<&str> {
     shown.iter().map(|(_, _, change)| change.as_str()).collect()
 }
 
-fn contents(store: &Store) -> BTreeMap<Vec<u8>, Vec<u8>> {
-    let mut records = BTreeMap::new();
-    let take = |key: &[u8], value: &[u8]| {
-        records.insert(key.to_vec(), value.to_vec());
-        ControlFlow::Continue(())
-    };
-    store.for_each(take).unwrap();
-    records
-}
-
 #[test]
 fn changes_are_sent_as_they_are_made() {
     let store = store(1);
@@ -76,7 +63,7 @@ fn changes_are_sent_as_they_are_made() {
     assert_eq!(answer, [0, 0, 0, 1, 0xCA]);
     assert_eq!(changes(&shown(&all(&mut feed))), ["put before v"]);
     store.put(b"a", b"1").unwrap();
-    store.put_with(b"b", b"2", Attributes { expiry: Some(u64::MAX), flags: Some(3) }).unwrap();
+    store.put_with(b"b", b"2", Attributes { expiry: Some(9_000_000_000_000), flags: 3 }).unwrap();
     store.update(b"a", |_| lcnode_storage::Change::Put { kept: b"", new: b"12" }).unwrap();
     assert!(store.delete(b"b").unwrap() && !store.delete(b"none").unwrap());
     store.add_int(b"n", 5).unwrap();
@@ -164,17 +151,6 @@ fn compacted() -> Arc<Store> {
     store.optimize().unwrap();
     assert!(store.oldest().segment > 1);
     store
-}
-
-fn settings() -> Settings {
-    Settings {
-        name: "db:1978".to_owned(),
-        slot: Slot::named(),
-        begin: 0,
-        check: false,
-        limits: Limits::default(),
-        max_skew: Duration::from_secs(10),
-    }
 }
 
 /// A slave takes the stream as an original server would. It leaves after `limit` bytes.

@@ -3,17 +3,45 @@
 mod apply;
 mod feed;
 mod pull;
+mod recorded;
 mod restore;
 
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::time::Duration;
 
-use lcnode_protocol::Items;
+use super::position::Slot;
+use super::pull::Settings;
 use lcnode_protocol::update_log::{Change, Item, Logged};
+use lcnode_protocol::{Items, Limits};
 use lcnode_storage::{Options, Place, Store};
 
 /// An empty store of server `sid`.
 fn store(sid: u16) -> Arc<Store> {
     Arc::new(Store::open(Options { origin: sid, ..Options::new(Place::Memory) }).unwrap())
+}
+
+/// How the tests follow a master.
+fn settings() -> Settings {
+    Settings {
+        name: "db:1978".to_owned(),
+        slot: Slot::named(),
+        begin: 0,
+        check: false,
+        limits: Limits::default(),
+        max_skew: Duration::from_secs(10),
+    }
+}
+
+fn contents(store: &Store) -> BTreeMap<Vec<u8>, Vec<u8>> {
+    let mut records = BTreeMap::new();
+    let take = |key: &[u8], value: &[u8]| {
+        records.insert(key.to_vec(), value.to_vec());
+        ControlFlow::Continue(())
+    };
+    store.for_each(take).unwrap();
+    records
 }
 
 fn get(store: &Store, key: &str) -> Option<String> {

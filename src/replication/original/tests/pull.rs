@@ -1,5 +1,4 @@
 use std::sync::Arc;
-use std::time::Duration;
 
 use lcnode_protocol::Limits;
 use lcnode_protocol::update_log::Change;
@@ -9,15 +8,9 @@ use super::super::position::{Place, Slot};
 use super::super::pull::{End, Pull, Settings};
 use super::{entry, fields, get, misc, put, store};
 
+/// Small limits, so that what is over them is.
 fn settings() -> Settings {
-    Settings {
-        name: "db:1978".to_owned(),
-        slot: Slot::named(),
-        begin: 0,
-        check: false,
-        limits: Limits { max_key: 100, max_value: 1000 },
-        max_skew: Duration::from_secs(10),
-    }
+    Settings { limits: Limits { max_key: 100, max_value: 1000 }, ..super::settings() }
 }
 
 fn pull(store: &Arc<Store>) -> Pull {
