@@ -24,7 +24,7 @@ use lcnode_storage::{Options, Place, Store};
 use parking_lot::Mutex;
 
 use config::{Config, DatabaseKind, Listen, MasterAddress};
-use dispatch::{Commands, Counters, Node};
+use dispatch::{Commands, Counters, NamedMaster, Node};
 use logging::Logging;
 use process::daemon::{self, Ready, Role};
 use process::{limits, pid_file::PidFile};
@@ -95,8 +95,9 @@ fn serve(config: &Config, ready: Ready) -> Result<(), Box<dyn Error>> {
     if config.mask != config::Mask::NONE {
         system!("command bit mask: {}", config.mask);
     }
-    let replication = Replication::start(Arc::clone(&store), replication(config, &store))?;
-    let node = node(config, store, replication, started);
+    let begin = time_stamp(config);
+    let replication = Replication::start(Arc::clone(&store), replication(config, begin))?;
+    let node = node(config, store, replication, begin, started);
     let settings =
         Settings { threads: config.threads, timeout: config.timeout, max_buffered: config.max_buffered };
     system!("service started: {pid}");
@@ -170,32 +171,19 @@ fn close(mut store: Arc<Store>) -> Result<(), Box<dyn Error>> {
     Err("the database is still in use 10 s after the stop: the next start reads the log".into())
 }
 
-/// What replication is told.
-fn replication(config: &Config, store: &Store) -> replication::Settings {
+/// What replication is told; `begin` is where to begin with `-mhost`, if that is an original server.
+fn replication(config: &Config, begin: u64) -> replication::Settings {
     let told = &config.replication;
-    let master = |address: &MasterAddress, slot: Slot, begin: u64, check: bool| replication::Master {
+    let master = |address: &MasterAddress, slot: Slot, begin: u64| replication::Master {
         host: address.host.clone(),
         port: address.port,
         slot,
         begin,
-        check,
+        check: told.check_consistency,
     };
-    let masters =
-        told.masters.iter().map(|address| master(address, Slot::of(&address.to_string()), 0, false));
-    let named = told.named_master.as_ref().map(|address| {
-        let slot = Slot::named();
-        let begin = match (&told.time_stamp_file, slot.load(store)) {
-            (Some(path), None) => read_time_stamp(path).unwrap_or_else(|error| {
-                tracing::error!(
-                    "-rts {}: {error}; an original master is followed from its beginning",
-                    path.display()
-                );
-                0
-            }),
-            _ => 0,
-        };
-        master(address, slot, begin, told.check_consistency)
-    });
+    let masters = told.masters.iter().map(|address| master(address, Slot::of(&address.to_string()), 0));
+    let named = told.named_master.as_ref().filter(|address| !told.masters.contains(address));
+    let named = named.map(|address| master(address, Slot::named(), begin));
     replication::Settings {
         masters: masters.filter(|_| told.follow).collect(),
         named: named.filter(|_| told.follow),
@@ -205,7 +193,19 @@ fn replication(config: &Config, store: &Store) -> replication::Settings {
     }
 }
 
-fn node(config: &Config, store: Arc<Store>, replication: Replication, started: Instant) -> Node {
+/// The time stamp of `-rts`; 0, the beginning, where there is none.
+fn time_stamp(config: &Config) -> u64 {
+    let Some(path) = &config.replication.time_stamp_file else { return 0 };
+    read_time_stamp(path).unwrap_or_else(|error| {
+        tracing::info!(
+            "-rts {}: {error}; without a position, a master is followed from its beginning",
+            path.display()
+        );
+        0
+    })
+}
+
+fn node(config: &Config, store: Arc<Store>, replication: Replication, begin: u64, started: Instant) -> Node {
     Node {
         store,
         replication,
@@ -215,10 +215,11 @@ fn node(config: &Config, store: Arc<Store>, replication: Replication, started: I
         limits: Limits { max_key: config.max_key, max_value: config.max_value },
         max_reply: usize::try_from(config.max_buffered).unwrap_or(usize::MAX),
         backup_dir: config.backup_dir.clone(),
+        update_logs: config.replication.update_logs.clone(),
         commands: Commands::new(config.allowed_commands.clone(), config.command_timeout),
         database_name: config.database.name.clone(),
         started,
         iterator: Mutex::new(None),
-        master: Mutex::new(None),
+        master: NamedMaster::new(&config.replication, begin),
     }
 }

@@ -32,11 +32,11 @@ pub(super) fn text(node: &Node, session: &Session) -> String {
         line("fatal", &format_args!("10: {}", why.replace(['\t', '\n'], " ")));
     }
     line("bigend", &0);
-    if let Some(master) = &*node.master.lock() {
+    if let Some(master) = node.master.shown(&node.store, node.replication.named().as_ref()) {
         line("mhost", &master.host.replace(['\t', '\n'], " "));
         line("mport", &master.port);
-        line("rts", &master.ts);
-        line("delay", &format_args!("{:.6}", (now - master.ts as f64 / 1e6).max(0.0)));
+        line("rts", &master.rts);
+        line("delay", &format_args!("{:.6}", master.delay));
     }
     line("fd", &session.descriptor);
     line("loadavg", &format_args!("{:.6}", load_average()));

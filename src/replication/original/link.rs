@@ -67,15 +67,11 @@ where
             Ok(more) => more,
             Err(end) => return end.to_string(),
         };
-        if !out.is_empty() {
-            match timeout(SILENCE, stream.write_all(&out)).await {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => return format!("cannot write: {error}"),
-                Err(_) => return format!("the slave took nothing for {} s", SILENCE.as_secs()),
-            }
-            out.clear();
-            out.shrink_to(4 * CHUNK);
+        if let Err(why) = send(&mut stream, &out).await {
+            return why;
         }
+        out.clear();
+        out.shrink_to(4 * CHUNK);
         passed(feed.position());
         if more {
             continue;
@@ -92,4 +88,17 @@ where
             },
         }
     }
+}
+
+/// Sends all of it, as long as the slave takes some now and then.
+async fn send(stream: &mut (impl AsyncWrite + Unpin), mut bytes: &[u8]) -> Result<(), String> {
+    while !bytes.is_empty() {
+        match timeout(SILENCE, stream.write(bytes)).await {
+            Ok(Ok(0)) => return Err("the slave takes nothing any more".to_owned()),
+            Ok(Ok(size)) => bytes = &bytes[size..],
+            Ok(Err(error)) => return Err(format!("cannot write: {error}")),
+            Err(_) => return Err(format!("the slave took nothing for {} s", SILENCE.as_secs())),
+        }
+    }
+    Ok(())
 }
