@@ -17,10 +17,11 @@ use crc32fast::Hasher;
 use crate::error::{Error, Result};
 use crate::index::{Slot, Table, Target};
 use crate::log::address::{Address, MAX_SPAN, Position};
+use crate::log::append::{self, Draft};
 use crate::log::manifest::Manifest;
-use crate::log::record::{At, Attributes, Kind, Record, SEAL, now_ms};
+use crate::log::record::{At, Kind, Record, SEAL, now_ms};
 use crate::log::segment::{FOLDER, HEADER, Segment};
-use crate::log::writer::{self, Draft, Urgency};
+use crate::log::writer::{self, Urgency};
 use crate::store::pace::{Ease, Pace};
 use crate::store::{Shared, Store, View};
 
@@ -164,7 +165,8 @@ impl Shared {
     fn room_when_full(&self) -> Option<u64> {
         let tail = self.tail.lock();
         let next = tail.waiting.iter().map(|next| next.appender.region().capacity() - HEADER - SEAL).max();
-        tail.full.is_some().then(|| tail.room().max(next.unwrap_or(0)) as u64)
+        let memos = tail.memos.record_len() as u64;
+        tail.full.is_some().then(|| (tail.room().max(next.unwrap_or(0)) as u64).saturating_sub(memos))
     }
 
     /// Copies the live records of a segment to the end of the log.
@@ -274,10 +276,10 @@ impl Shared {
         } else {
             let mut tail = self.tail.lock();
             let address = match expired {
-                true => writer::append_tombstone(&mut tail, &self.kit, self, record)?,
+                true => append::append_tombstone(&mut tail, &self.kit, self, record)?,
                 false => {
                     let bytes = segment.region().bytes().get(offset..offset + record.len).unwrap_or_default();
-                    writer::append_copy(&mut tail, &self.kit, self, bytes, record)?
+                    append::append_copy(&mut tail, &self.kit, self, bytes, record)?
                 }
             };
             self.set_end(&tail);
@@ -320,17 +322,22 @@ impl Shared {
         Ok(())
     }
 
+    /// Says which segments are left without this one, and anew what was last said in it of what the node remembers.
     fn append_manifest_without(&self, segment: &Segment) -> Result<()> {
         let mut tail = self.tail.lock();
         // Segments come only under the tail's lock, and go only under that of compaction.
         let view = self.view.load();
+        let is_oldest = view.segments.oldest().is_some_and(|oldest| oldest.number() == segment.number());
+        if let Some(memo) = tail.memos.said_up_to(segment.number(), is_oldest) {
+            append::append_memo(&mut tail, &self.kit, self, &memo, Urgency::Compaction)?;
+        }
         let numbers = view.segments.iter().map(|other| other.number());
         let value = Manifest::of(numbers.filter(|&number| number != segment.number())).encode();
-        let attributes = Attributes::default();
-        let draft = Draft { kind: Kind::Manifest, key: &[], value: [&value, &[]], attributes };
+        let draft = Draft::new(Kind::Manifest, &[], [&value, &[]]);
         let mut body = Hasher::new();
         body.update(&value);
-        writer::append(&mut tail, &self.kit, self, &draft, body, writer::now(), Urgency::Compaction)?;
+        let time = self.options.clock.now();
+        append::append(&mut tail, &self.kit, self, &draft, body, time, Urgency::Compaction)?;
         self.set_end(&tail);
         Ok(())
     }

@@ -24,7 +24,7 @@ impl Store {
 
     /// The log as it was opened.
     pub fn opened(&self) -> OpenedAt {
-        unimplemented!()
+        self.shared.opened
     }
 
     /// Microseconds since the Unix epoch, by the clock of the options.

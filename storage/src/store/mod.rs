@@ -8,6 +8,7 @@ mod change;
 mod checkpointing;
 mod close;
 mod compaction;
+mod counting;
 mod evict;
 mod feed;
 mod identity;
@@ -25,7 +26,7 @@ mod visit;
 mod worker;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::thread::JoinHandle;
 
@@ -95,6 +96,11 @@ pub(crate) struct Shared {
     /// Callers that wait for `compacting`: whoever holds it should not dawdle.
     hurried: AtomicUsize,
     newest: Newest,
+    /// Whether additions are kept as such: see [`Store::set_counting`].
+    counting: AtomicBool,
+    /// The run of this server: see [`crate::counter::Sum`].
+    run: AtomicU32,
+    opened: OpenedAt,
 }
 
 /// Figures of a store.
