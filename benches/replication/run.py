@@ -189,10 +189,11 @@ def lag(args, master, follower, results):
     if not samples:
         raise SystemExit("the load ended within a second: give more --seconds")
     rows = [["behind", "median", "highest", "when the load ended"]]
-    for what, show in (("bytes", short), ("entries", short), ("seconds", lambda s: f"{s:.2f}")):
+    for what, show in (("bytes", "{:,.0f}"), ("entries", "{:,.0f}"), ("seconds", "{:.2f}")):
         known = [s[what] for s in samples if s[what] is not None] or [float("nan")]
         end = number(at_end.get(f"lag_{what}"))
-        rows.append([what, show(statistics.median(known)), show(max(known)), "?" if end is None else show(end)])
+        rows.append([what, show.format(statistics.median(known)), show.format(max(known)),
+                     "?" if end is None else show.format(end)])
     results.append({"part": "lag", "after": after, "cpu": spent, "load": done, "at_end": at_end})
     print(f"\nHow far the follower is behind: {short(done['ops'])} sets a second for {done['s']:.0f} s, connections {args.conns}, "
           f"{len(samples)} samples.\nCPU until nothing was left, for each set: the master {spent[0] / n * 1e9:.0f} ns, the follower "
