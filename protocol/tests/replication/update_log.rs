@@ -58,6 +58,15 @@ fn blocks_are_the_originals_bytes_and_come_back() {
 }
 
 #[test]
+fn any_result_but_zero_is_a_failure() {
+    for result in 0..=255 {
+        let block = [0xC8, 0x72, result];
+        let logged = Logged::decode(&block, LIMITS).unwrap();
+        assert_eq!(logged, Logged { change: Change::Vanish, worked: result == 0 });
+    }
+}
+
+#[test]
 fn a_block_of_any_other_length_is_refused() {
     for (change, mut block) in all() {
         let command = change.command();
