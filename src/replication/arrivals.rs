@@ -1,6 +1,6 @@
 //! Records of a leader, from bytes into the store.
 
-use lcnode_storage::{Arrival, Kind, Position, Received, Store};
+use lcnode_storage::{Arrival, Kind, Position, Received, Stamp, Store};
 
 use super::ended::Ended;
 use super::memos::{self, Progress};
@@ -18,6 +18,8 @@ pub struct Arrivals {
     collected: u64,
     /// Up to these times all changes of a server had been here, by its id.
     had: Vec<(u16, u64)>,
+    /// What was made here between these times a crash may have taken.
+    lost: (u64, u64),
     /// Records that came.
     count: u64,
 }
@@ -34,9 +36,8 @@ impl Arrivals {
             .filter(|(sid, _)| *sid != via)
             .collect();
         all.push((via, had));
-        // What was made here was here, unless a crash took the end of the log.
-        all.push((own, had.min(store.opened().last_ts)));
-        Self { via, own, collected: peers.collected(store), had: all, count: 0 }
+        let lost = (store.opened().last_ts, peers.started());
+        Self { via, own, collected: peers.collected(store), had: all, lost, count: 0 }
     }
 
     /// Records that came.
@@ -70,8 +71,7 @@ impl Arrivals {
                 let seconds = (stamp.ts - until) / 1_000_000;
                 return Err(Ended::Skew { what: "a record, beyond what is allowed,", seconds });
             }
-            let limit =
-                if is_refill && record.kind() != Kind::Vanish { self.buried(stamp.origin) } else { 0 };
+            let limit = if is_refill && record.kind() != Kind::Vanish { self.buried(stamp) } else { 0 };
             if batch.len() == BATCH || limit != buried {
                 news += self.flush(store, &mut batch, buried)?;
                 buried = limit;
@@ -92,14 +92,18 @@ impl Arrivals {
         Ok(news)
     }
 
-    /// Up to when changes of a server that are unknown here now were deleted here. Of others than the leader, this
-    /// node and those it follows nothing is known.
-    fn buried(&self, origin: u16) -> u64 {
+    /// Up to when a record that is unknown here now was deleted here, if it had been here at all. Of servers other than
+    /// the leader, this node and those it follows nothing is known.
+    fn buried(&self, stamp: Stamp) -> u64 {
         if self.collected == 0 {
             return 0;
         }
-        let had = self.had.iter().find(|(sid, _)| *sid == origin);
-        had.map_or(0, |(_, ts)| self.collected.min(*ts))
+        let had = match stamp.origin == self.own {
+            true if (self.lost.0 + 1..self.lost.1).contains(&stamp.ts) => 0,
+            true => u64::MAX,
+            false => self.had.iter().find(|(sid, _)| *sid == stamp.origin).map_or(0, |(_, ts)| *ts),
+        };
+        self.collected.min(had)
     }
 
     /// Deletes by tombstones made here; says how many changed anything.

@@ -52,6 +52,7 @@ pub struct Ack {
 pub struct Peers {
     bounds: Bounds,
     identity: u64,
+    started: u64,
     state: Mutex<State>,
 }
 
@@ -118,7 +119,13 @@ impl Peers {
         }
         let mut state = State { epochs, collected, followers, passed, hold: (Hold::NONE, 0) };
         state.set_hold(store);
-        Ok(Self { bounds, identity: opened.identity, state: Mutex::new(state) })
+        Ok(Self { bounds, identity: opened.identity, started: store.now(), state: Mutex::new(state) })
+    }
+
+    /// When this run of the node began, in microseconds.
+    #[must_use]
+    pub fn started(&self) -> u64 {
+        self.started
     }
 
     /// Id of the present epoch.
