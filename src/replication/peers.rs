@@ -124,6 +124,12 @@ impl Peers {
         self.state.lock().epochs.current()
     }
 
+    /// Whether anybody ever followed this node.
+    #[must_use]
+    pub fn has_followers(&self) -> bool {
+        !self.state.lock().followers.is_empty()
+    }
+
     /// Where to go on for a follower that has the log up to `position` of an epoch; none where that is not known.
     #[must_use]
     pub fn resolve(&self, epoch: u64, position: Position) -> Option<Position> {
@@ -149,6 +155,7 @@ impl Peers {
     /// A follower with a log of identity `peer` is there and is sent the log from `from` on. The number is for [`Peers::detach`] and
     /// [`Peers::is_current`].
     pub fn attach(&self, store: &Store, sid: u16, peer: u64, from: Position) -> Result<u64> {
+        store.set_counting()?;
         let mut state = self.state.lock();
         let now = store.now();
         if state.followers.get(&sid).is_some_and(|follower| follower.known.given_up) {
