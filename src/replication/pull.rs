@@ -137,6 +137,12 @@ impl Pull {
         (pull, bytes)
     }
 
+    /// Whether the leader sends or sent all that it has on this connection.
+    #[must_use]
+    pub fn is_refill(&self) -> bool {
+        self.full_until != Position::default()
+    }
+
     /// Whether the leader's hello has not come.
     #[must_use]
     pub fn is_unanswered(&self) -> bool {

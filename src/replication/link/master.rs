@@ -222,7 +222,7 @@ async fn follow(
         let view = pull.view(store);
         if !was_open && !pull.is_unanswered() {
             was_open = true;
-            let what = if view.full_sync.is_some() { "everything" } else { "what changed" };
+            let what = if pull.is_refill() { "everything" } else { "what changed" };
             tracing::info!("replicating from sid={} ({master}): {what}", view.sid);
             shown.lock().error.clear();
         }
