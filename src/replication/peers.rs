@@ -9,7 +9,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use lcnode_storage::{Hold, Position, Result, Store};
+use lcnode_storage::{Error, Hold, Position, Result, Store};
 use parking_lot::Mutex;
 
 use super::memos::{self, COLLECTED, EPOCHS, Epochs, Known, Progress};
@@ -109,7 +109,13 @@ impl Peers {
         let mut epochs = stored_epochs(store).unwrap_or_default();
         epochs.identity = opened.identity;
         epochs.push(epoch, opened.end);
-        store.set_memo(EPOCHS, &epochs.encode())?;
+        let is_alone = followers.is_empty() && passed.is_empty();
+        let begun = store.set_memo(EPOCHS, &epochs.encode());
+        match begun.and_then(|()| if is_alone { Ok(()) } else { store.set_counting() }) {
+            // It can neither follow nor be followed, but read.
+            Err(Error::ReadOnly) => {}
+            other => other?,
+        }
         let collected =
             store.memo(COLLECTED).and_then(|value| Some(u64::from_be_bytes(value.try_into().ok()?)));
         let collected = collected.unwrap_or(0);
@@ -122,12 +128,6 @@ impl Peers {
     #[must_use]
     pub fn epoch(&self) -> u64 {
         self.state.lock().epochs.current()
-    }
-
-    /// Whether anybody ever followed this node.
-    #[must_use]
-    pub fn has_followers(&self) -> bool {
-        !self.state.lock().followers.is_empty()
     }
 
     /// Where to go on for a follower that has the log up to `position` of an epoch; none where that is not known.

@@ -83,9 +83,6 @@ impl Replication {
         let mine = !opened.clean || peers::is_copy(&store);
         let epoch = fastrand::u64(1..);
         let peers = Peers::open(&store, settings.bounds, epoch)?;
-        if !settings.masters.is_empty() || settings.named.is_some() || peers.has_followers() {
-            store.set_counting()?;
-        }
         let stopping = AtomicBool::new(false);
         let shared = Arc::new(Shared { store, peers, settings, mine, stopping });
         let masters = shared.settings.masters.iter().filter_map(|master| shared.follow(master.clone()));
@@ -104,11 +101,6 @@ impl Replication {
         let mut named = self.named.lock();
         if let Some(link) = named.take() {
             link.end();
-        }
-        if master.is_some()
-            && let Err(error) = self.shared.store.set_counting()
-        {
-            tracing::error!("do_setmst: additions made here may be lost among masters: {error}");
         }
         if !self.shared.stopping.load(Ordering::Relaxed) {
             *named = master.and_then(|master| self.shared.follow(master));
@@ -222,6 +214,10 @@ impl Link {
 
 impl Shared {
     fn follow(self: &Arc<Self>, master: Master) -> Option<Link> {
+        if let Err(error) = self.store.set_counting() {
+            tracing::error!("{master} is not followed: {error}");
+            return None;
+        }
         let shown = Arc::new(Mutex::new(Status::new(master.to_string(), Role::Master)));
         let shared = Arc::clone(self);
         link("pull", shown, move |shown, stop| master::run(&shared, &master, &shown, stop))

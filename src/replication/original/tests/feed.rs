@@ -234,7 +234,7 @@ fn a_stream_whose_log_is_gone_ends() {
 fn a_slave_ends_up_with_the_same_records() {
     let seed = std::env::var("LCNODE_SEED").ok().and_then(|seed| seed.parse().ok());
     let seed = seed.unwrap_or_else(|| fastrand::u64(..));
-    println!("LCNODE_SEED={seed}");
+    eprintln!("LCNODE_SEED={seed}");
     let mut random = fastrand::Rng::with_seed(seed);
     for _ in 0..20 {
         let options = Options { origin: 1, segment_size: 64 << 10, ..Options::new(Place::Memory) };
