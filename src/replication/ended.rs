@@ -43,14 +43,6 @@ pub enum Ended {
     /// It has no id.
     #[error("the peer has the server id 0: give it another with --sid")]
     NoId,
-    /// The master is not the one that it was.
-    #[error("another server answers there than before: id {found} and not {expected}")]
-    OtherServer {
-        /// The id that was there.
-        expected: u16,
-        /// The id that is there now.
-        found: u16,
-    },
     /// The peer does not want this node.
     #[error("refused by the peer: {0}")]
     Refused(String),
@@ -102,7 +94,7 @@ pub enum Ended {
     /// It may be an original server: it closed without an answer to the hello.
     #[error("the peer closed the connection without an answer: it is no lcnode that replicates")]
     NoAnswer,
-    /// It goes on at once, from another place.
+    /// It goes on from another place.
     #[error("connecting anew, from where this node got to the last time")]
     Again,
     /// This node is being stopped, or told to follow another.

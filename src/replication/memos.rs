@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `epochs` | identity u64, then for each start of the node: id u64, segment u64, offset u64 of where its log began |
 //! | `collected` | microseconds u64: deletions up to this time may have been forgotten before a peer knew them |
+//! | `m` address | sid u16: which server was there last |
 //! | `p` sid u16 | epoch u64, segment u64, offset u64, microseconds u64: how far the log of that server was applied |
 //! | `f` sid u16 | identity u64, identity u64 of the follower's log, segment u64, offset u64, microseconds u64 of our last change there, microseconds u64 when it was seen, u8 1 where it was given up: how far that server has ours |
 //!
@@ -70,6 +71,13 @@ pub fn known_key(sid: u16) -> [u8; 3] {
 fn key(kind: u8, sid: u16) -> [u8; 3] {
     let [high, low] = sid.to_be_bytes();
     [kind, high, low]
+}
+
+/// Key of the id of the server at an address; none where it is too long for a key.
+#[must_use]
+pub fn address_key(address: &str) -> Option<Vec<u8>> {
+    let key = [b"m", address.as_bytes()].concat();
+    (key.len() <= 64).then_some(key)
 }
 
 /// The server that a key of a [`Known`] is about.

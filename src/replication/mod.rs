@@ -27,6 +27,9 @@ pub mod peers;
 pub mod pull;
 pub mod status;
 
+#[cfg(test)]
+mod tests;
+
 use lcnode_protocol::peer;
 use lcnode_storage::Position;
 

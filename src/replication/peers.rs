@@ -9,7 +9,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use lcnode_storage::{Hold, Position, Result, Store};
+use lcnode_storage::{Error, Hold, Position, Result, Store};
 use parking_lot::Mutex;
 
 use super::memos::{self, COLLECTED, EPOCHS, Epochs, Known, Progress};
@@ -110,13 +110,16 @@ impl Peers {
         let mut epochs = stored_epochs(store).unwrap_or_default();
         epochs.identity = opened.identity;
         epochs.push(epoch, opened.end);
-        store.set_memo(EPOCHS, &epochs.encode())?;
+        let is_alone = followers.is_empty() && passed.is_empty();
+        let begun = store.set_memo(EPOCHS, &epochs.encode());
+        match begun.and_then(|()| if is_alone { Ok(()) } else { store.set_counting() }) {
+            // It can neither follow nor be followed, but read.
+            Err(Error::ReadOnly) => {}
+            other => other?,
+        }
         let collected =
             store.memo(COLLECTED).and_then(|value| Some(u64::from_be_bytes(value.try_into().ok()?)));
         let collected = collected.unwrap_or(0);
-        if !followers.is_empty() || !passed.is_empty() {
-            store.set_counting()?;
-        }
         let mut state = State { epochs, collected, followers, passed, hold: (Hold::NONE, 0) };
         state.set_hold(store);
         Ok(Self { bounds, identity: opened.identity, started: store.now(), state: Mutex::new(state) })

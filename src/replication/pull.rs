@@ -18,8 +18,11 @@ use super::digest::{Job, Outcome};
 use super::ended::Ended;
 use super::memos::{self, Progress};
 use super::peers::Peers;
-use super::status::{Agrees, FullSync, State};
 use super::{local, wire};
+
+mod view;
+
+pub use view::View;
 
 /// The place is remembered at most so often, in microseconds, ...
 const REMEMBER_EVERY: u64 = 50_000;
@@ -27,6 +30,8 @@ const REMEMBER_EVERY: u64 = 50_000;
 const REMEMBER_AFTER: u64 = 1 << 20;
 /// Acknowledgements come at least so far apart, in microseconds.
 const ACK_EVERY: u64 = 50_000;
+/// Places that wait to be durable.
+const MAX_PENDING: usize = 1024;
 /// A leader's log that is ahead by less is as good as in step, in bytes.
 const IN_STEP: u64 = 1 << 20;
 
@@ -78,25 +83,6 @@ struct Beat {
     records: u64,
 }
 
-/// How a pull is, for `stat`.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct View {
-    /// The leader's server id; 0 before its hello.
-    pub sid: u16,
-    /// What it does.
-    pub state: State,
-    /// As in [`super::status::Status`].
-    pub lag_bytes: u64,
-    /// As in [`super::status::Status`].
-    pub lag_entries: u64,
-    /// As in [`super::status::Status`].
-    pub lag_seconds: f64,
-    /// Whether both have the same.
-    pub agrees: Agrees,
-    /// While everything comes.
-    pub full_sync: Option<FullSync>,
-}
-
 impl Pull {
     /// Begins a connection: the pull, and the hello to send.
     #[must_use]
@@ -135,6 +121,12 @@ impl Pull {
             check: Check::new(),
         };
         (pull, bytes)
+    }
+
+    /// Whether the leader sends or sent all that it has on this connection.
+    #[must_use]
+    pub fn is_refill(&self) -> bool {
+        self.full_until != Position::default()
     }
 
     /// Whether the leader's hello has not come.
@@ -339,7 +331,7 @@ impl Pull {
         }
         store.set_memo(&memos::progress_key(sid), &self.progress.encode()).map_err(Ended::Storage)?;
         (self.remembered, self.remembered_at, self.is_dirty) = (self.progress, store.now(), false);
-        self.pending.push_back((store.end(), at));
+        self.await_durable(store.end(), at);
         Ok(())
     }
 
@@ -374,8 +366,17 @@ impl Pull {
             self.acked = *at;
             self.pending.pop_front();
         }
-        self.pending.push_back((end, self.progress.position));
+        self.await_durable(end, self.progress.position);
         self.send_ack(store, peers, now, out);
+    }
+
+    /// `at` is acknowledged once all before `end` is durable here.
+    fn await_durable(&mut self, end: Position, at: Position) {
+        if self.pending.len() == MAX_PENDING {
+            // Nothing is made durable here for long, as with --sync never.
+            self.pending.pop_back();
+        }
+        self.pending.push_back((end, at));
     }
 
     fn send_ack(&mut self, store: &Store, peers: &Peers, now: u64, out: &mut Vec<u8>) {
@@ -409,44 +410,6 @@ impl Pull {
     pub fn close(&mut self, store: &Store) -> Result<(), Ended> {
         self.remember(store, true)
     }
-
-    /// Bytes from here to where the leader's log ended at its last beat: exact within a segment.
-    fn lag_bytes(&self) -> u64 {
-        between(self.progress.position, self.beat.end)
-    }
-
-    /// How it is.
-    #[must_use]
-    pub fn view(&self, store: &Store) -> View {
-        let lag_bytes = self.lag_bytes();
-        let since = store.now().saturating_sub(self.in_step_at) as f64 / 1e6;
-        // By the leader's clock alone, so that the clocks need not agree.
-        let behind = self.beat.clock.saturating_sub(self.progress.ts) as f64 / 1e6;
-        let state = match (self.is_open, self.is_full()) {
-            (false, _) => State::Connecting,
-            (true, true) => State::FullSync,
-            (true, false) if lag_bytes < IN_STEP => State::Live,
-            (true, false) => State::CatchingUp,
-        };
-        let done = between(self.full_from, self.progress.position) as f64;
-        let all = between(self.full_from, self.full_until).max(1) as f64;
-        let full_sync = FullSync { percent: (100.0 * done / all).min(100.0), records: self.arrivals.count() };
-        View {
-            sid: self.master.sid.unwrap_or(0),
-            state,
-            lag_bytes,
-            lag_entries: if lag_bytes == 0 { 0 } else { self.beat.records },
-            lag_seconds: if lag_bytes == 0 { 0.0 } else { since.min(behind) },
-            agrees: self.check.agrees(),
-            full_sync: (state == State::FullSync).then_some(full_sync),
-        }
-    }
-}
-
-/// Bytes between two positions, segments taken to be as long as by default.
-fn between(from: Position, to: Position) -> u64 {
-    let segments = to.segment.saturating_sub(from.segment);
-    (segments * lcnode_storage::DEFAULT_SEGMENT as u64 + to.offset).saturating_sub(from.offset)
 }
 
 /// How far the log of a server was applied here.

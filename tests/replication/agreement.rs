@@ -144,21 +144,22 @@ fn an_empty_third_node_gets_everything_of_a_loaded_pair() {
             assert!(client.put(format!("k{number}"), format!("{round}").repeat(20)));
         }
     }
+    eventually("the same on the pair", AGREE, || digest(&mut a) == digest(&mut b));
     for number in 0..100 {
         assert!(a.out(format!("k{}", number * 5)));
     }
-    eventually("the same on the pair", AGREE, || digest(&mut a) == digest(&mut b));
+    eventually("the deletions", AGREE, || digest(&mut a) == digest(&mut b));
     assert!(a.succeeds(&wire::optimize(b"")));
+    let mut loading = mesh.client(0);
     std::thread::scope(|threads| {
-        threads.spawn(|| {
-            let mut a = mesh.client(0);
+        threads.spawn(move || {
             for number in 0..3000 {
-                assert!(a.put(format!("during{number}"), "v"));
+                assert!(loading.put(format!("during{number}"), "v"));
             }
         });
-        threads.spawn(|| std::thread::sleep(Duration::from_millis(20)));
+        std::thread::sleep(Duration::from_millis(20));
+        mesh.start(2);
     });
-    mesh.start(2);
     let records = mesh.agree();
     assert_eq!(records.len(), 400 + 3000);
     assert!(mesh.node(2).log().contains("everything"), "a full sync is logged");

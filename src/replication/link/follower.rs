@@ -87,12 +87,19 @@ async fn work(
             session.touch();
             feed.beat(store, &mut session.output);
             beat = now + BEAT;
+            let lag = shown.lock().lag_seconds;
             show(shared, feed, shown);
+            let mut status = shown.lock();
+            status.lag_seconds = if status.lag_bytes < AHEAD as u64 { 0.0 } else { lag + BEAT.as_secs_f64() };
         }
         if session.output.len() < AHEAD && (more || now >= again) {
             let before = session.output.len();
             session.touch();
+            let was_full = feed.is_full();
             more = feed.fill(store, &mut session.output)?;
+            if was_full && !feed.is_full() {
+                show(shared, feed, shown);
+            }
             if session.output.len() - before >= WORTH {
                 again = now + PACE;
             }
@@ -152,6 +159,5 @@ fn show(shared: &Shared, feed: &Feed, shown: &Shown) {
         (false, true) => State::Live,
         (false, false) => State::CatchingUp,
     };
-    status.lag_seconds = if was_in_step { 0.0 } else { status.lag_seconds + BEAT.as_secs_f64() };
     (status.lag_bytes, status.lag_entries) = (lag.bytes, lag.records);
 }

@@ -12,6 +12,7 @@ use super::session::{Event, Session};
 use super::socket::Stream;
 use super::{Shared, block_on, original};
 use crate::replication::ended::Ended;
+use crate::replication::memos;
 use crate::replication::original::position::Slot;
 use crate::replication::pull::{self, Pull};
 use crate::replication::status::{Agrees, Role, Shown, State};
@@ -70,7 +71,7 @@ struct Attempts {
 pub(super) fn run(shared: &Arc<Shared>, master: &Master, shown: &Shown, stop: watch::Receiver<bool>) {
     let settings = &shared.settings;
     let kept = pull::Master {
-        sid: None,
+        sid: known_sid(shared, master),
         mine: shared.mine,
         max_skew: u64::try_from(settings.max_skew.as_micros()).unwrap_or(u64::MAX),
         limits: settings.limits,
@@ -93,9 +94,7 @@ pub(super) fn run(shared: &Arc<Shared>, master: &Master, shown: &Shown, stop: wa
                         return;
                     }
                 }
-            } else if matches!(ended, Ended::Again) {
-                continue;
-            } else {
+            } else if !matches!(ended, Ended::Again) {
                 attempts.silent_closes = 0;
                 attempts.tell(master, shown, &ended.to_string());
             }
@@ -126,6 +125,22 @@ impl Attempts {
             tracing::error!("do_slave: {master}: {why}");
             self.told = Some((why.to_owned(), Instant::now()));
         }
+    }
+}
+
+/// The id of the server that was there the last time, which is to be told how far its log came.
+fn known_sid(shared: &Shared, master: &Master) -> Option<u16> {
+    let value = shared.store.memo(&memos::address_key(&master.to_string())?)?;
+    Some(u16::from_be_bytes(value.try_into().ok()?))
+}
+
+/// Remembers it. Where that fails it is asked for again.
+fn remember_sid(shared: &Shared, master: &Master, sid: u16) {
+    if known_sid(shared, master) != Some(sid)
+        && let Some(key) = memos::address_key(&master.to_string())
+        && let Err(error) = shared.store.set_memo(&key, &sid.to_be_bytes())
+    {
+        tracing::debug!("do_slave: {master}: {error}");
     }
 }
 
@@ -171,7 +186,7 @@ async fn attempt(
     let (mut pull, hello) = Pull::start(&shared.store, attempts.kept);
     let session = Session::new(Stream::Tcp(stream), hello, stop.clone());
     let Err(ended) = follow(shared, &mut pull, session, master, shown).await;
-    let was_known = attempts.kept.sid.is_some();
+    let before = attempts.kept.sid;
     attempts.kept = pull.master();
     if let Err(error) = pull.close(&shared.store) {
         tracing::warn!("do_slave: {master}: the place in its log cannot be remembered: {error}");
@@ -179,7 +194,7 @@ async fn attempt(
     match ended {
         Ended::Closed if pull.is_unanswered() => Ended::NoAnswer,
         // Once is enough.
-        Ended::Again if was_known => Ended::Closed,
+        Ended::Again if before == attempts.kept.sid => Ended::Closed,
         ended => ended,
     }
 }
@@ -222,9 +237,10 @@ async fn follow(
         let view = pull.view(store);
         if !was_open && !pull.is_unanswered() {
             was_open = true;
-            let what = if view.full_sync.is_some() { "everything" } else { "what changed" };
+            let what = if pull.is_refill() { "everything" } else { "what changed" };
             tracing::info!("replicating from sid={} ({master}): {what}", view.sid);
             shown.lock().error.clear();
+            remember_sid(shared, master, view.sid);
         }
         if let Some(sync) = view.full_sync.filter(|_| now >= tell + TELL) {
             tell = now;

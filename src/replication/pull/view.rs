@@ -1,0 +1,65 @@
+//! How a pull is, for `stat`.
+
+use lcnode_storage::{Position, Store};
+
+use super::{IN_STEP, Pull};
+use crate::replication::status::{Agrees, FullSync, State};
+
+/// How a pull is. The fields are those of [`crate::replication::status::Status`].
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct View {
+    /// The leader's server id; 0 before its hello.
+    pub sid: u16,
+    /// What it does.
+    pub state: State,
+    /// Bytes.
+    pub lag_bytes: u64,
+    /// Records.
+    pub lag_entries: u64,
+    /// Seconds.
+    pub lag_seconds: f64,
+    /// Whether both have the same.
+    pub agrees: Agrees,
+    /// While everything comes.
+    pub full_sync: Option<FullSync>,
+}
+
+impl Pull {
+    /// Bytes from here to where the leader's log ended at its last beat: exact within a segment.
+    pub(super) fn lag_bytes(&self) -> u64 {
+        between(self.progress.position, self.beat.end)
+    }
+
+    /// How it is.
+    #[must_use]
+    pub fn view(&self, store: &Store) -> View {
+        let lag_bytes = self.lag_bytes();
+        let since = store.now().saturating_sub(self.in_step_at) as f64 / 1e6;
+        // By the leader's clock alone, so that the clocks need not agree.
+        let behind = self.beat.clock.saturating_sub(self.progress.ts) as f64 / 1e6;
+        let state = match (self.is_open, self.is_full()) {
+            (false, _) => State::Connecting,
+            (true, true) => State::FullSync,
+            (true, false) if lag_bytes < IN_STEP => State::Live,
+            (true, false) => State::CatchingUp,
+        };
+        let done = between(self.full_from, self.progress.position) as f64;
+        let all = between(self.full_from, self.full_until).max(1) as f64;
+        let full_sync = FullSync { percent: (100.0 * done / all).min(100.0), records: self.arrivals.count() };
+        View {
+            sid: self.master.sid.unwrap_or(0),
+            state,
+            lag_bytes,
+            lag_entries: if lag_bytes == 0 { 0 } else { self.beat.records },
+            lag_seconds: if lag_bytes == 0 { 0.0 } else { since.min(behind) },
+            agrees: self.check.agrees(),
+            full_sync: (state == State::FullSync).then_some(full_sync),
+        }
+    }
+}
+
+/// Bytes between two positions, segments taken to be as long as by default.
+fn between(from: Position, to: Position) -> u64 {
+    let segments = to.segment.saturating_sub(from.segment);
+    (segments * lcnode_storage::DEFAULT_SEGMENT as u64 + to.offset).saturating_sub(from.offset)
+}
