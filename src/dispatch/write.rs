@@ -1,7 +1,7 @@
 //! Commands that change one record. Each has a half that tells what happened, which `misc` uses too.
 
 use lcnode_protocol::{Command, Reply};
-use lcnode_storage::{Change, Inline, Result};
+use lcnode_storage::{Change, Result};
 
 use super::counters::Miss;
 use super::{ErrorNumber, Node, Session, note};
@@ -115,41 +115,29 @@ pub(super) fn do_out(node: &Node, session: &mut Session, key: &[u8]) -> bool {
 }
 
 pub(super) fn add_int(node: &Node, session: &mut Session, key: &[u8], num: i32, reply: &mut impl Reply) {
-    let mut sum = None;
-    let result = node.store.update(key, |old| {
-        let old = match old.map(<[u8; 4]>::try_from) {
-            None => 0,
-            Some(Ok(bytes)) => i32::from_le_bytes(bytes),
-            Some(Err(_)) => return Change::Keep,
-        };
-        let new = old.wrapping_add(num);
-        sum = Some(new);
-        Change::PutInline(Inline::new(&new.to_le_bytes()))
-    });
-    let done = changed(session, Command::AddInt, ErrorNumber::Exists, result);
-    match sum {
+    match added(session, Command::AddInt, node.store.add_int(key, num)) {
         // The original takes this sum for its error mark: stored, but answered as a failure (observed).
-        Some(sum) if done && sum != i32::MIN => reply.int(sum),
+        Some(sum) if sum != i32::MIN => reply.int(sum),
         _ => reply.failure(),
     }
 }
 
 pub(super) fn add_double(node: &Node, session: &mut Session, key: &[u8], num: f64, reply: &mut impl Reply) {
-    let mut sum = None;
-    let result = node.store.update(key, |old| {
-        let old = match old.map(<[u8; 8]>::try_from) {
-            None => 0.0,
-            Some(Ok(bytes)) => f64::from_le_bytes(bytes),
-            Some(Err(_)) => return Change::Keep,
-        };
-        let new = old + num;
-        sum = Some(new);
-        Change::PutInline(Inline::new(&new.to_le_bytes()))
-    });
-    let done = changed(session, Command::AddDouble, ErrorNumber::Exists, result);
-    match sum {
+    match added(session, Command::AddDouble, node.store.add_double(key, num)) {
         // As for addint: stored, but answered as a failure (observed).
-        Some(sum) if done && !sum.is_nan() => reply.double(sum),
+        Some(sum) if !sum.is_nan() => reply.double(sum),
         _ => reply.failure(),
     }
+}
+
+/// Notes what came of an addition; gives the sum where there is one.
+#[inline]
+fn added<T>(session: &mut Session, command: Command, result: Result<Option<T>>) -> Option<T> {
+    let mut sum = None;
+    let done = result.map(|result| {
+        sum = result;
+        sum.is_some()
+    });
+    changed(session, command, ErrorNumber::Exists, done);
+    sum
 }

@@ -5,6 +5,13 @@ use std::hash::Hasher;
 
 use siphasher::sip::SipHasher13;
 
+/// A hash that is the same on all nodes (XXH3), for telling whether they hold the same. Keys can be chosen that
+/// collide in it, so no table may use it.
+#[inline]
+pub fn common(bytes: &[u8]) -> u64 {
+    xxhash_rust::xxh3::xxh3_64(bytes)
+}
+
 /// Hashes keys of one database.
 #[derive(Debug, Clone, Copy)]
 pub struct KeyHasher {

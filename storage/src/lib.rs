@@ -16,6 +16,7 @@
 //! ```
 
 mod backup;
+mod counter;
 mod durability;
 mod error;
 pub mod examine;

@@ -24,7 +24,7 @@ pub const FOLDER: &str = "index";
 /// The first bytes of the file.
 pub const MAGIC: [u8; 8] = *b"LCNODIDX";
 /// The format written now, and the newest that is read.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 /// Bytes of the header, where the primary buckets begin.
 pub const HEADER: usize = 4096;
 /// Bytes of buckets that one CRC covers.
@@ -43,6 +43,8 @@ pub struct SegmentState {
     pub counts: Counts,
 }
 
+/// Bytes of memos in the tail, at most.
+const MAX_MEMOS: u64 = 1 << 20;
 /// Bytes of a segment's state in the tail.
 const SEGMENT: usize = 64;
 
@@ -59,6 +61,8 @@ pub struct State {
     pub last_ts: u64,
     /// The segments of the log, oldest first.
     pub segments: Vec<SegmentState>,
+    /// What the node remembers, as the value of a memo record.
+    pub memos: Vec<u8>,
 }
 
 impl State {
@@ -85,10 +89,11 @@ pub(super) struct Numbers {
     pub(super) tail_crc: u64,
     pub(super) counted_segment: u64,
     pub(super) counted_offset: u64,
+    pub(super) memos: u64,
 }
 
 impl Numbers {
-    const COUNT: usize = 13;
+    const COUNT: usize = 14;
 
     fn to_words(&self) -> [u64; Self::COUNT] {
         [
@@ -105,6 +110,7 @@ impl Numbers {
             self.tail_crc,
             self.counted_segment,
             self.counted_offset,
+            self.memos,
         ]
     }
 
@@ -123,6 +129,7 @@ impl Numbers {
             tail_crc,
             counted_segment,
             counted_offset,
+            memos,
         ] = words;
         Self {
             segment,
@@ -138,6 +145,7 @@ impl Numbers {
             tail_crc,
             counted_segment,
             counted_offset,
+            memos,
         }
     }
 
@@ -149,10 +157,11 @@ impl Numbers {
         self.overflow_offset() + ((BUCKET as u64) << self.overflow_base)
     }
 
-    /// Bytes of the tail: the segments, then a CRC for each block of buckets.
+    /// Bytes of the tail: the segments, then a CRC for each block of buckets, then the memos.
     fn tail_len(&self) -> usize {
         let blocks = |buckets: u64| (buckets as usize * BUCKET).div_ceil(BLOCK);
-        self.segments as usize * SEGMENT + (blocks(self.size) + blocks(self.overflow)) * 4
+        let crcs = (blocks(self.size) + blocks(self.overflow)) * 4;
+        self.segments as usize * SEGMENT + crcs + self.memos as usize
     }
 
     /// Whether they can be those of a file of `len` bytes, so that nothing absurd is allocated.
@@ -166,6 +175,7 @@ impl Numbers {
             && (1..=u64::from(u32::MAX)).contains(&self.overflow)
             && (self.base, self.overflow_base) == bases(self.size, self.overflow)
             && self.segments <= MAX_SPAN
+            && self.memos <= MAX_MEMOS
             && (self.segment, self.offset) <= (self.counted_segment, self.counted_offset)
             && self.tail_offset().checked_add(self.tail_len() as u64) == Some(len)
     }
@@ -237,7 +247,8 @@ pub fn load(medium: &dyn Medium, id: DatabaseId) -> std::result::Result<(Table, 
     if u64::from(crc32fast::hash(&tail)) != numbers.tail_crc {
         return Err("the CRC of its tail does not match".to_owned());
     }
-    let (segments, crcs) = tail.split_at(numbers.segments as usize * SEGMENT);
+    let (rest, memos) = tail.split_at(tail.len() - numbers.memos as usize);
+    let (segments, crcs) = rest.split_at(numbers.segments as usize * SEGMENT);
     let crcs: Vec<u32> =
         crcs.chunks_exact(4).map(|crc| u32::from_le_bytes(std::array::from_fn(|i| crc[i]))).collect();
 
@@ -264,6 +275,7 @@ pub fn load(medium: &dyn Medium, id: DatabaseId) -> std::result::Result<(Table, 
         records: numbers.records,
         last_ts: numbers.last_ts,
         segments: segments.chunks_exact(SEGMENT).map(segment_state).collect(),
+        memos: memos.to_vec(),
     };
     if !state.segments.is_sorted_by(|one, next| one.number < next.number) {
         return Err("its segments are not in order".to_owned());

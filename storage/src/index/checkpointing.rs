@@ -110,6 +110,7 @@ fn fill(out: &mut dyn WriteSeek, source: &Source<'_>) -> io::Result<State> {
         tail_crc: 0,
         counted_segment: state.counted.segment,
         counted_offset: state.counted.offset,
+        memos: state.memos.len() as u64,
     };
     out.seek(SeekFrom::Start(numbers.overflow_offset()))?;
     let mut second = Blocks::new();
@@ -129,6 +130,7 @@ fn fill(out: &mut dyn WriteSeek, source: &Source<'_>) -> io::Result<State> {
     for crc in primary.crcs.iter().chain(&second.crcs) {
         tail.extend_from_slice(&crc.to_le_bytes());
     }
+    tail.extend_from_slice(&state.memos);
     out.seek(SeekFrom::Start(numbers.tail_offset()))?;
     out.write_all(&tail)?;
     numbers.tail_crc = crc32fast::hash(&tail).into();

@@ -211,6 +211,7 @@ fn written(count: u64, folder: &tempfile::TempDir) -> (Directory, Table, Records
             SegmentState { number: 3, written: 5, counts: counts(4) },
             SegmentState { number: 7, written: 1234, counts: counts(1000) },
         ],
+        memos: b"what is remembered".to_vec(),
     };
     write(&medium, &table, &state);
     (medium, table, records, state)
@@ -302,6 +303,7 @@ fn a_checkpoint_of_holes_takes_up_no_memory() {
         tail_crc: 0,
         counted_segment: 1,
         counted_offset: 64,
+        memos: 0,
     };
     let file = std::fs::File::create(folder.path().join(NAME)).unwrap();
     std::os::unix::fs::FileExt::write_all_at(&file, &checkpoint::header(ID, &numbers), 0).unwrap();

@@ -1,7 +1,9 @@
 //! The log: segments of records, written once, the truth of the database.
 
 pub mod address;
+pub mod append;
 pub mod manifest;
+pub mod memo;
 pub mod moved;
 pub mod reading;
 pub mod record;

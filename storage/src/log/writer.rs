@@ -1,7 +1,9 @@
 //! The end of the log: stamps are given and records appended here, one at a time.
 //!
 //! What is always true:
-//! - Stamps rise in the order of the log, whatever the clock does.
+//! - A stamp given here is later than all that are in the log, whatever the clock does.
+//! - `order` is no less than the time that a reader of the log comes to who counts one up for each record, and goes
+//!   on with a record's own time where that is later. Each segment but the first begins with a memo of that time.
 //! - Room for a seal is kept in the active segment, so that it can always be closed.
 //! - Segments are allocated by one thread at a time, in the order of their numbers, and used in that order; a
 //!   number is used up only when its segment was made. A sealed segment always has a successor.
@@ -19,7 +21,8 @@ use parking_lot::{Condvar, MutexGuard};
 
 use crate::error::{Error, Result};
 use crate::log::address::{Address, MAX_OFFSET, Position};
-use crate::log::record::{Attributes, Head, Kind, Record, SEAL, Stamp};
+use crate::log::memo::Memos;
+use crate::log::record::{self, Attributes, Head, Kind, SEAL, Stamp};
 use crate::log::segment::{HEADER, Segment};
 use crate::medium::{Appender, Medium};
 use crate::meta::DatabaseId;
@@ -31,8 +34,10 @@ pub const MIN_SEGMENT: usize = 1 << 16;
 /// The largest size of a segment, but for one that holds a single larger record.
 pub const MAX_SEGMENT: usize = MAX_OFFSET as usize + 1;
 
-/// Bytes that deletes leave compaction beside what it moves: for a manifest.
-const KEPT: usize = 1 << 10;
+/// Bytes that deletes leave compaction beside what it moves: for a manifest and memos.
+const KEPT: usize = 1 << 12;
+/// Bytes of the record that a segment begins with.
+const START: usize = record::HEADER;
 
 /// Who is writing, when space is short.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,19 +49,6 @@ pub enum Urgency {
     Delete,
     /// Compaction, which frees space at once: may use the last segment.
     Compaction,
-}
-
-/// What is about to be appended.
-#[derive(Debug, Clone, Copy)]
-pub struct Draft<'a> {
-    /// What it says.
-    pub kind: Kind,
-    /// Its key.
-    pub key: &'a [u8],
-    /// Its value, in two parts.
-    pub value: [&'a [u8]; 2],
-    /// Expiry and flags.
-    pub attributes: Attributes,
 }
 
 /// A segment that is written.
@@ -94,6 +86,12 @@ pub struct Tail {
     pub last_ts: u64,
     /// Records appended since the log was opened, manifests not counted.
     pub appended: u64,
+    /// Microseconds: see above. For followers that know a position only as a time.
+    pub order: u64,
+    /// What the node remembers.
+    pub memos: Memos,
+    /// All that is older has been deleted at once.
+    pub vanished: Stamp,
 }
 
 /// What every segment of a log shares.
@@ -183,11 +181,12 @@ impl Tail {
     }
 
     #[inline]
-    fn place(&mut self, parts: &[&[u8]], len: usize, kind: Kind) -> Result<Address> {
+    pub(super) fn place(&mut self, parts: &[&[u8]], len: usize, kind: Kind, ts: u64) -> Result<Address> {
         // Counted before it is written: a locked instruction after that would wait for the writes.
         if kind.has_key() {
             self.active.segment.add_live(len, kind == Kind::Delete);
         }
+        self.order = ts.max(self.order + 1);
         let Some(offset) = self.active.appender.append(parts) else {
             return Err(Error::Failed(format!("{} ran out of room", self.active.segment.region().name())));
         };
@@ -213,77 +212,41 @@ impl Tail {
             Head::new(Kind::Seal, 0, 0).finish(Stamp { ts: self.last_ts, origin: 0 }, Hasher::new())
         ]);
         old.segment.set_sealed();
-        true
+        // An empty segment has room for it.
+        self.place_memo(&[]).is_ok()
+    }
+
+    /// The stamp of the next change.
+    #[inline]
+    pub(super) fn next_ts(&self, time: u64) -> u64 {
+        time.max(self.last_ts.saturating_add(1))
+    }
+
+    pub(super) fn note_expiry(&self, len: usize, attributes: Attributes) {
+        if let Some(expiry) = attributes.expiry {
+            self.active.segment.add_expiring(len, expiry);
+        }
+    }
+
+    /// Places a record that says `value` of what the node remembers; there is room for it.
+    pub(super) fn place_memo(&mut self, value: &[u8]) -> Result<()> {
+        let mut body = Hasher::new();
+        body.update(value);
+        let mut head = Head::new(Kind::Memo, 0, value.len());
+        let len = head.len() + value.len();
+        let head = head.finish(Stamp { ts: self.order, origin: 0 }, body);
+        self.place(&[head, value], len, Kind::Memo, 0)?;
+        self.memos.take(value, self.active.segment.number());
+        Ok(())
     }
 }
 
 /// The locked tail.
 pub type TailGuard<'a> = MutexGuard<'a, Tail>;
 
-/// Appends a record with a new stamp. `body` has been fed key and value; `time` is the time now, taken before the
-/// tail.
-#[inline]
-pub fn append(
-    tail: &mut TailGuard<'_>,
-    kit: &Kit,
-    host: &impl Host,
-    draft: &Draft<'_>,
-    body: Hasher,
-    time: u64,
-    urgency: Urgency,
-) -> Result<Address> {
-    let value_len = draft.value[0].len() + draft.value[1].len();
-    let mut head = Head::with(draft.kind, draft.key.len(), value_len, draft.attributes);
-    let len = head.len() + draft.key.len() + value_len;
-    make_room(tail, kit, host, len, urgency)?;
-    let ts = time.max(tail.last_ts.saturating_add(1));
-    let head = head.finish(Stamp { ts, origin: kit.origin }, body);
-    let placed = tail.place(&[head, draft.key, draft.value[0], draft.value[1]], len, draft.kind)?;
-    tail.last_ts = ts;
-    if let Some(expiry) = draft.attributes.expiry {
-        tail.active.segment.add_expiring(len, expiry);
-    }
-    Ok(placed)
-}
-
-/// Appends a whole record, stamp included, as it is but for the mark of what compaction moves: `parts` are its
-/// bytes.
-pub fn append_copy(
-    tail: &mut TailGuard<'_>,
-    kit: &Kit,
-    host: &impl Host,
-    parts: &[&[u8]],
-    record: &Record<'_>,
-) -> Result<Address> {
-    make_room(tail, kit, host, record.len, Urgency::Compaction)?;
-    tail.owed = tail.owed.map(|owed| owed.saturating_sub(record.len));
-    let placed = tail.place(parts, record.len, record.kind)?;
-    if let Some(expiry) = record.attributes.expiry {
-        tail.active.segment.add_expiring(record.len, expiry);
-    }
-    Ok(placed)
-}
-
-/// Appends a tombstone in place of a record that has expired, under its stamp.
-pub fn append_tombstone(
-    tail: &mut TailGuard<'_>,
-    kit: &Kit,
-    host: &impl Host,
-    record: &Record<'_>,
-) -> Result<Address> {
-    let mut body = Hasher::new();
-    body.update(record.key);
-    let mut head = Head::received(Kind::Delete, record.key.len(), 0, Attributes::default(), record.via);
-    head.set_moved();
-    let len = head.len() + record.key.len();
-    make_room(tail, kit, host, len, Urgency::Compaction)?;
-    tail.owed = tail.owed.map(|owed| owed.saturating_sub(record.len));
-    tail.place(&[head.finish(record.stamp, body), record.key], len, Kind::Delete)
-}
-
 /// Sees to it that the active segment has room for `len` bytes.
 #[inline]
-fn make_room(
+pub(super) fn make_room(
     tail: &mut TailGuard<'_>,
     kit: &Kit,
     host: &impl Host,
@@ -313,7 +276,7 @@ fn wait_for_room(
     if len as u64 > MAX_RECORD {
         return Err(Error::TooLarge { bytes: len as u64, limit: MAX_RECORD });
     }
-    let needed = HEADER + len + SEAL;
+    let needed = HEADER + START + len + SEAL;
     let large = needed > kit.segment_size;
     if large {
         // Of an earlier try; whoever still waits for the answer asks again.
@@ -386,6 +349,9 @@ mod tests {
             full: None,
             last_ts: 0,
             appended: 0,
+            order: 0,
+            memos: Memos::default(),
+            vanished: Stamp::default(),
         }
     }
 

@@ -57,6 +57,12 @@ pub trait Medium: Send + Sync + std::fmt::Debug {
     /// Whether anything survives the process.
     fn is_durable(&self) -> bool;
 
+    /// Changes whenever something unsynced may have been lost: with each start of the machine. Empty where nobody tells.
+    fn boot(&self) -> String {
+        let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id");
+        boot.map(|boot| boot.trim_end().to_owned()).unwrap_or_default()
+    }
+
     /// How the medium is named in messages.
     fn describe(&self, name: &str) -> String;
 }

@@ -36,6 +36,8 @@ struct State {
     files: BTreeMap<String, Held>,
     /// Places of files that were removed, until nobody maps them any more.
     removed: Vec<Place>,
+    /// How often the power was lost.
+    losses: u64,
     is_dead: bool,
 }
 
@@ -99,7 +101,7 @@ impl Held {
 impl State {
     fn new() -> io::Result<Self> {
         let memory = File::from(memfd_create("lcnode", MemfdFlags::CLOEXEC)?);
-        Ok(Self { memory, next: 0, files: BTreeMap::new(), removed: Vec::new(), is_dead: false })
+        Ok(Self { memory, next: 0, files: BTreeMap::new(), removed: Vec::new(), losses: 0, is_dead: false })
     }
 
     /// A place in the memory for `len` bytes, all zeros.
@@ -161,22 +163,20 @@ impl Simulated {
         let mut chance = Chance(seed);
         // Some losses take nearly all, some nearly nothing.
         let kept = chance.next() % 9;
+        // The sectors of a page that are kept.
         let mut torn = 0;
-        self.succeed(&mut |first, sector| {
+        let next = self.succeed(&mut |first, sector| {
             if first {
                 torn = match chance.next() % 4 {
                     0 => chance.next() as u8,
-                    _ => {
-                        if chance.next() % 8 < kept {
-                            u8::MAX
-                        } else {
-                            0
-                        }
-                    }
+                    _ if chance.next() % 8 < kept => u8::MAX,
+                    _ => 0,
                 };
             }
             torn >> (sector % 8) & 1 == 1
-        })
+        })?;
+        next.state.lock().losses += 1;
+        Ok(next)
     }
 
     /// All files, by name, with their bytes as whoever reads them now finds them.
@@ -190,7 +190,7 @@ impl Simulated {
     /// the sector is the first of its page that is not certain, and its number.
     fn succeed(&self, is_kept: &mut dyn FnMut(bool, usize) -> bool) -> io::Result<Self> {
         let mut state = self.state.lock();
-        let mut next = State::new()?;
+        let mut next = State { losses: state.losses, ..State::new()? };
         for (name, held) in &state.files {
             let mut bytes = held.durable.clone();
             bytes.resize(held.len, 0);
@@ -316,6 +316,10 @@ impl Medium for Simulated {
             let files = state.files.iter();
             Ok(files.filter_map(|(name, held)| Some((inside(name)?, held.len as u64))).collect())
         })
+    }
+
+    fn boot(&self) -> String {
+        self.state.lock().losses.to_string()
     }
 
     fn is_durable(&self) -> bool {

@@ -1,7 +1,9 @@
 //! Changes made here in the name of another server: what an original master sends.
 
 use crate::error::Result;
-use crate::store::{Change, Store};
+use crate::log::append::By;
+use crate::store::change::Old;
+use crate::store::{Change, Store, memo};
 
 /// Who made a change, and what is to be remembered with it.
 #[derive(Debug, Clone, Copy, Default)]
@@ -14,7 +16,7 @@ pub struct Author<'a> {
     pub memo: Option<(&'a [u8], &'a [u8])>,
 }
 
-/// A store as an author sees it.
+/// A store as an author sees it. Where nothing is to be changed the memo is set alone.
 #[derive(Debug)]
 pub struct Authored<'a> {
     store: &'a Store,
@@ -30,54 +32,72 @@ impl Store {
 
 impl Authored<'_> {
     /// As [`Store::put`].
-    pub fn put(&self, _key: &[u8], _value: &[u8]) -> Result<()> {
-        unimplemented!("{:?} {:?}", self.store, self.author)
+    pub fn put(&self, key: &[u8], value: &[u8]) -> Result<()> {
+        let shared = &self.store.shared;
+        self.change(|by, memo| {
+            shared.change(key, Old::Replaced, by, memo, |_| Change::Put { kept: &[], new: value })
+        })?;
+        Ok(())
     }
 
     /// As [`Store::delete`].
-    pub fn delete(&self, _key: &[u8]) -> Result<bool> {
-        unimplemented!()
+    pub fn delete(&self, key: &[u8]) -> Result<bool> {
+        self.change(|by, memo| self.store.shared.change(key, Old::Replaced, by, memo, |_| Change::Delete))
     }
 
     /// As [`Store::update`].
     pub fn update<'new>(
         &self,
-        _key: &[u8],
-        _decide: impl for<'old> FnOnce(Option<&'old [u8]>) -> Change<'old, 'new>,
+        key: &[u8],
+        decide: impl for<'old> FnOnce(Option<&'old [u8]>) -> Change<'old, 'new>,
     ) -> Result<bool> {
-        unimplemented!()
+        self.change(|by, memo| self.store.shared.change(key, Old::Read, by, memo, decide))
     }
 
     /// As [`Store::add_int`].
-    pub fn add_int(&self, _key: &[u8], _num: i32) -> Result<Option<i32>> {
-        unimplemented!()
+    pub fn add_int(&self, key: &[u8], num: i32) -> Result<Option<i32>> {
+        self.addition(|by, memo| self.store.shared.add_int(key, num, by, memo))
     }
 
     /// As [`Store::add_double`].
-    pub fn add_double(&self, _key: &[u8], _num: f64) -> Result<Option<f64>> {
-        unimplemented!()
+    pub fn add_double(&self, key: &[u8], num: f64) -> Result<Option<f64>> {
+        self.addition(|by, memo| self.store.shared.add_double(key, num, by, memo))
     }
 
     /// As [`Store::vanish`].
     pub fn vanish(&self) -> Result<()> {
-        unimplemented!()
+        self.change(|by, memo| self.store.shared.vanish(by, memo).map(|()| true))?;
+        Ok(())
     }
 
     /// Sets the memo alone.
     pub fn nothing(&self) -> Result<()> {
-        unimplemented!()
-    }
-}
-
-impl Store {
-    /// Adds to a number of 4 bytes, little-endian, wrapping; a missing one counts as 0. None where the value is
-    /// no such number. Additions of several masters add up, see `FORMAT.md`, section 3.
-    pub fn add_int(&self, _key: &[u8], _num: i32) -> Result<Option<i32>> {
-        unimplemented!()
+        self.change(|_, _| Ok(false))?;
+        Ok(())
     }
 
-    /// The same for a double of 8 bytes.
-    pub fn add_double(&self, _key: &[u8], _num: f64) -> Result<Option<f64>> {
-        unimplemented!()
+    fn addition<T>(&self, add: impl FnOnce(By, Option<&[u8]>) -> Result<Option<T>>) -> Result<Option<T>> {
+        let mut sum = None;
+        self.change(|by, memo| {
+            sum = add(by, memo)?;
+            Ok(sum.is_some())
+        })?;
+        Ok(sum)
+    }
+
+    fn change(&self, change: impl FnOnce(By, Option<&[u8]>) -> Result<bool>) -> Result<bool> {
+        let Author { origin, via, memo } = self.author;
+        let shared = &self.store.shared;
+        let memo = memo.map(|(key, value)| memo::checked(shared, key, value, true)).transpose()?;
+        let changed = change(By { origin, via }, memo.as_deref())?;
+        match memo {
+            // With nothing behind it that it would be the account of.
+            Some(mut memo) if !changed => {
+                memo[0] = 0;
+                shared.say(&memo)?;
+            }
+            _ => {}
+        }
+        Ok(changed)
     }
 }

@@ -7,8 +7,9 @@ use crc32fast::Hasher;
 use crate::error::{Error, Result};
 use crate::index::{Slot, Target};
 use crate::log::address::Address;
+use crate::log::append::{self, By, Draft};
 use crate::log::record::{At, Attributes, Kind, Record};
-use crate::log::writer::{self, Draft, Urgency};
+use crate::log::writer::Urgency;
 use crate::store::{Shared, Store, View};
 
 /// Buckets that a change may add to the table: more than the entries of as many puts as are settled at
@@ -52,7 +53,7 @@ pub enum Change<'old, 'new> {
 
 /// Whether the old value matters to a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Old {
+pub(crate) enum Old {
     /// It is looked at, so it must be whole.
     Read,
     /// It is only replaced.
@@ -60,7 +61,7 @@ enum Old {
 }
 
 /// A record found in the table.
-type Found<'a> = (Record<'a>, Target);
+pub(crate) type Found<'a> = (Record<'a>, Target);
 
 impl Store {
     /// Stores `value` under `key`, whatever was there.
@@ -76,7 +77,7 @@ impl Store {
 
     /// Removes a record; says whether there was one.
     pub fn delete(&self, key: &[u8]) -> Result<bool> {
-        self.shared.change(key, Old::Replaced, |_| Change::Delete)
+        self.shared.change(key, Old::Replaced, By::HERE, None, |_| Change::Delete)
     }
 
     /// Changes the value of `key` as `decide` says, which is given the old value and runs while no
@@ -86,7 +87,7 @@ impl Store {
         key: &[u8],
         decide: impl for<'old> FnOnce(Option<&'old [u8]>) -> Change<'old, 'new>,
     ) -> Result<bool> {
-        self.shared.change(key, Old::Read, decide)
+        self.shared.change(key, Old::Read, By::HERE, None, decide)
     }
 }
 
@@ -96,24 +97,27 @@ impl Shared {
     fn put(&self, key: &[u8], value: &[u8], attributes: Attributes) -> Result<()> {
         self.check_writable()?;
         let hash = self.hasher.hash(key);
-        let draft = Draft { kind: Kind::Put, key, value: [value, &[]], attributes };
+        let draft = Draft { attributes, ..Draft::new(Kind::Put, key, [value, &[]]) };
         let loaded = self.put_noted(hash, || self.append(&draft))?;
         self.after_change(loaded);
         Ok(())
     }
 
+    /// Changes a record, in the name of `by`, with the value of a memo record that goes before it.
     #[inline]
-    fn change<'new>(
+    pub(crate) fn change<'new>(
         &self,
         key: &[u8],
         old: Old,
+        by: By,
+        memo: Option<&[u8]>,
         decide: impl for<'old> FnOnce(Option<&'old [u8]>) -> Change<'old, 'new>,
     ) -> Result<bool> {
         self.check_writable()?;
         let hash = self.hasher.hash(key);
         let (changed, loaded) = {
             let stripe = self.lock_stripe(hash);
-            let changed = self.change_locked(&stripe.view, key, hash, old, decide)?;
+            let changed = self.change_locked(&stripe.view, key, hash, old, by, memo, decide)?;
             (changed, stripe.view.table.is_loaded())
         };
         if changed {
@@ -122,6 +126,7 @@ impl Shared {
         Ok(changed)
     }
 
+    #[expect(clippy::too_many_arguments, reason = "what a change is, once")]
     #[inline]
     fn change_locked<'new>(
         &self,
@@ -129,32 +134,14 @@ impl Shared {
         key: &[u8],
         hash: u64,
         old: Old,
+        by: By,
+        memo: Option<&[u8]>,
         decide: impl for<'old> FnOnce(Option<&'old [u8]>) -> Change<'old, 'new>,
     ) -> Result<bool> {
-        let mut found = None;
-        let mut damage = None;
-        let slot = view.table.slot(hash, |entry| {
-            let record = view.segments.at(entry.address()).and_then(|s| s.peek(entry.address().offset()));
-            match record {
-                Some(record) if record.key == key => {
-                    found = Some((record, entry.target()));
-                    return true;
-                }
-                // Seldom another key: look whether this one's record has lost its key.
-                _ if self.record(view, entry).is_err() => damage = Some(entry.address()),
-                _ => {}
-            }
-            false
-        });
-        let Some(slot) = slot else {
-            return Err(Error::Failed("the table has lost a bucket".to_owned()));
-        };
-        if let (None, Some(address)) = (&found, damage) {
-            return Err(self.damaged(view, address));
-        }
+        let (slot, found) = self.locate(view, key, hash)?;
         let before = match &found {
             Some(found) if !found.1.tombstone && !self.has_expired(&found.0) => Some(match old {
-                Old::Read => self.whole(view, found)?,
+                Old::Read => self.whole(view, found)?.value,
                 Old::Replaced => &[][..],
             }),
             _ => None,
@@ -174,34 +161,81 @@ impl Shared {
             (Some((record, _)), Kind::Put) if before.is_some() => record.attributes,
             _ => Attributes::default(),
         };
-        // One that has expired is counted until it is dropped.
-        let was_counted = found.as_ref().is_some_and(|(_, target)| !target.tombstone);
-        let draft = Draft { kind, key, value: [kept, new], attributes };
+        let draft = Draft { attributes, by, memo, ..Draft::new(kind, key, [kept, new]) };
         let address = self.append(&draft)?;
-        let target = Target { address, tombstone: kind == Kind::Delete };
-        let added = self.publish(view, slot, hash, target, found.as_ref())?;
-        view.table.count(added.into());
-        match (was_counted, kind) {
-            (false, Kind::Put) => _ = self.records.fetch_add(1, Ordering::Relaxed),
-            (true, Kind::Delete) => _ = self.records.fetch_sub(1, Ordering::Relaxed),
-            _ => {}
-        }
+        self.conclude(view, slot, hash, address, kind, found.as_ref())?;
         Ok(true)
     }
 
-    /// The value of a found record, its CRC checked.
-    fn whole<'a>(&self, view: &'a View, found: &Found<'a>) -> Result<&'a [u8]> {
+    /// The slot of a key, whose stripe is locked, and what the table points at there.
+    #[inline]
+    pub(crate) fn locate<'a>(
+        &self,
+        view: &'a View,
+        key: &[u8],
+        hash: u64,
+    ) -> Result<(Slot<'a>, Option<Found<'a>>)> {
+        let mut found = None;
+        let mut damage = None;
+        let slot = view.table.slot(hash, |entry| {
+            let record = view.segments.at(entry.address()).and_then(|s| s.peek(entry.address().offset()));
+            match record {
+                Some(record) if record.key == key => {
+                    found = Some((record, entry.target()));
+                    return true;
+                }
+                // Seldom another key: look whether this one's record has lost its key.
+                _ if self.record(view, entry).is_err() => damage = Some(entry.address()),
+                _ => {}
+            }
+            false
+        });
+        let Some(slot) = slot else {
+            return Err(Error::Failed("the table has lost a bucket".to_owned()));
+        };
+        match (&found, damage) {
+            (None, Some(address)) => Err(self.damaged(view, address)),
+            _ => Ok((slot, found)),
+        }
+    }
+
+    /// Points the table at a record that was appended in place of `found`, and counts it.
+    #[inline]
+    pub(crate) fn conclude(
+        &self,
+        view: &View,
+        slot: Slot<'_>,
+        hash: u64,
+        address: Address,
+        kind: Kind,
+        found: Option<&Found<'_>>,
+    ) -> Result<()> {
+        // One that has expired is counted until it is dropped.
+        let was_counted = found.is_some_and(|(_, target)| !target.tombstone);
+        let target = Target { address, tombstone: kind == Kind::Delete };
+        let added = self.publish(view, slot, hash, target, found)?;
+        view.table.count(added.into());
+        match (was_counted, kind.has_value()) {
+            (false, true) => _ = self.records.fetch_add(1, Ordering::Relaxed),
+            (true, false) => _ = self.records.fetch_sub(1, Ordering::Relaxed),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// A found record, its CRC checked.
+    pub(crate) fn whole<'a>(&self, view: &'a View, found: &Found<'a>) -> Result<Record<'a>> {
         let address = found.1.address;
         let segment = view.segments.at(address);
         match segment.map(|segment| segment.at(address.offset())) {
-            Some(At::Record(record)) => Ok(record.value),
+            Some(At::Record(record)) => Ok(record),
             _ => Err(self.damaged(view, address)),
         }
     }
 
     /// Appends a record, giving it its stamp.
     #[inline]
-    fn append(&self, draft: &Draft<'_>) -> Result<Address> {
+    pub(crate) fn append(&self, draft: &Draft<'_>) -> Result<Address> {
         // The CRC of key and value and the time are had before the tail is taken; it is held briefly then.
         let mut body = Hasher::new();
         body.update(draft.key);
@@ -213,7 +247,7 @@ impl Shared {
         };
         let time = self.options.clock.now();
         let mut tail = self.tail.lock();
-        let address = writer::append(&mut tail, &self.kit, self, draft, body, time, urgency)?;
+        let address = append::append(&mut tail, &self.kit, self, draft, body, time, urgency)?;
         let end = self.set_end(&tail);
         let ahead = tail.active.appender.region().ahead();
         drop(tail);
@@ -247,7 +281,7 @@ impl Shared {
 
     /// What is due once the stripe has been let go: growth of the table, bounds of a memory database.
     #[inline]
-    fn after_change(&self, loaded: bool) {
+    pub(crate) fn after_change(&self, loaded: bool) {
         if loaded {
             self.grow();
         }

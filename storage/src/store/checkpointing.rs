@@ -246,6 +246,7 @@ impl Shared {
             records: self.records.load(Ordering::Relaxed).max(0) as u64,
             last_ts: tail.last_ts,
             segments: segments.collect(),
+            memos: tail.memos.encode(),
         })
     }
 

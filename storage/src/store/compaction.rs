@@ -20,11 +20,12 @@ use crc32fast::Hasher;
 use crate::error::{Error, Result};
 use crate::index::{Slot, Table, Target};
 use crate::log::address::{Address, Position};
+use crate::log::append::{self, Draft};
 use crate::log::manifest::Manifest;
 use crate::log::moved::Moved;
-use crate::log::record::{At, Attributes, Kind, Record, SEAL};
+use crate::log::record::{At, Kind, Record, SEAL};
 use crate::log::segment::{FOLDER, HEADER, Segment};
-use crate::log::writer::{self, Draft, Urgency};
+use crate::log::writer::{self, Urgency};
 use crate::store::choice::{Choice, Goal, Limits, choose, spans_too_much};
 use crate::store::pace::{Ease, Pace};
 use crate::store::{Hold, Shared, Store, View};
@@ -167,7 +168,8 @@ impl Shared {
     fn room_when_full(&self) -> Option<u64> {
         let tail = self.tail.lock();
         let next = tail.waiting.iter().map(|next| next.appender.region().capacity() - HEADER - SEAL).max();
-        tail.full.is_some().then(|| tail.room().max(next.unwrap_or(0)) as u64)
+        let memos = tail.memos.record_len() as u64;
+        tail.full.is_some().then(|| (tail.room().max(next.unwrap_or(0)) as u64).saturating_sub(memos))
     }
 
     /// Copies the live records of a segment to the end of the log.
@@ -284,8 +286,8 @@ impl Shared {
             let copy = (!expired).then(|| Moved::of(bytes, record));
             let mut tail = self.tail.lock();
             let address = match &copy {
-                None => writer::append_tombstone(&mut tail, &self.kit, self, record)?,
-                Some(copy) => writer::append_copy(&mut tail, &self.kit, self, &copy.parts(), record)?,
+                None => append::append_tombstone(&mut tail, &self.kit, self, record)?,
+                Some(copy) => append::append_copy(&mut tail, &self.kit, self, &copy.parts(), record)?,
             };
             let end = self.set_end(&tail);
             let ahead = tail.active.appender.region().ahead();
@@ -328,18 +330,22 @@ impl Shared {
         Ok(())
     }
 
+    /// Says which segments are left without this one, and anew what was last said in it of what the node remembers.
     fn append_manifest_without(&self, segment: &Segment) -> Result<()> {
         let mut tail = self.tail.lock();
         // Segments come only under the tail's lock, and go only under that of compaction.
         let view = self.view.load();
+        let is_oldest = view.segments.oldest().is_some_and(|oldest| oldest.number() == segment.number());
+        if let Some(memo) = tail.memos.said_up_to(segment.number(), is_oldest) {
+            append::append_memo(&mut tail, &self.kit, self, &memo, Urgency::Compaction)?;
+        }
         let numbers = view.segments.iter().map(|other| other.number());
         let value = Manifest::of(numbers.filter(|&number| number != segment.number())).encode();
-        let attributes = Attributes::default();
-        let draft = Draft { kind: Kind::Manifest, key: &[], value: [&value, &[]], attributes };
+        let draft = Draft::new(Kind::Manifest, &[], [&value, &[]]);
         let mut body = Hasher::new();
         body.update(&value);
-        let now = self.options.clock.now();
-        writer::append(&mut tail, &self.kit, self, &draft, body, now, Urgency::Compaction)?;
+        let time = self.options.clock.now();
+        append::append(&mut tail, &self.kit, self, &draft, body, time, Urgency::Compaction)?;
         let end = self.set_end(&tail);
         drop(tail);
         self.announce(end);

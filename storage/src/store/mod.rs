@@ -9,6 +9,7 @@ mod checkpointing;
 mod choice;
 mod close;
 mod compaction;
+mod counting;
 mod evict;
 mod feed;
 mod identity;
@@ -26,7 +27,7 @@ mod visit;
 mod worker;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::thread::JoinHandle;
 
@@ -112,6 +113,10 @@ pub(crate) struct Shared {
     providing: Mutex<()>,
     /// Where the log ended when [`Store::work`] was last called, as a word.
     worked_up_to: AtomicU64,
+    /// Whether additions are kept as such: see [`Store::set_counting`].
+    counting: AtomicBool,
+    /// The run of this server: see [`crate::counter::Sum`].
+    run: AtomicU32,
 }
 
 /// Figures of a store.

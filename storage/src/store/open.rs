@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, AtomicUsize};
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
@@ -16,20 +16,21 @@ use crate::error::{Error, Result};
 use crate::hash::KeyHasher;
 use crate::index::checkpoint;
 use crate::lock::{self, DatabaseLock};
+use crate::log::memo;
+use crate::log::record::{self, Kind};
 use crate::log::recovery::{self, Known, Opened};
-use crate::log::segment::{self, HEADER, Segment};
+use crate::log::segment::{self, HEADER, Segment, Segments};
 use crate::log::writer::{Active, Kit, Tail};
 use crate::medium::{Directory, Medium, Memory, Region};
 use crate::meta::{self, Meta};
 use crate::options::{Options, Place};
-use crate::store::OpenedAt;
 use crate::store::checkpointing::{Newest, Pins};
 use crate::store::evict::Bounds;
 use crate::store::feed::{Feed, Hold};
 use crate::store::replay::Replay;
 use crate::store::stripe::Stripe;
 use crate::store::worker::{self, Signals};
-use crate::store::{Shared, Store, View};
+use crate::store::{OpenedAt, Shared, Store, View};
 
 impl Store {
     /// Opens a database, or creates it, or says why not.
@@ -218,7 +219,6 @@ fn into_store(
     };
     let last_ts = replay.last_ts.into_inner();
     let tail = Tail {
-        active,
         waiting: opened.spares.into(),
         owed: None,
         starved: false,
@@ -226,8 +226,12 @@ fn into_store(
         refused: None,
         cramped: false,
         full: None,
+        order: order_at(&active, &opened.segments).max(last_ts),
         last_ts,
         appended: 0,
+        vanished: replay.memos.get(memo::VANISHED).map(memo::decode_stamp).unwrap_or_default(),
+        memos: replay.memos,
+        active,
     };
     let view = Arc::new(View { table: Arc::new(replay.table), segments: opened.segments });
     let shared = Arc::new(Shared {
@@ -254,12 +258,27 @@ fn into_store(
         providing: Mutex::default(),
         worked_up_to: AtomicU64::new(0),
         newest: Newest::of(&replay.state),
+        counting: AtomicBool::new(false),
+        run: AtomicU32::new(0),
         options,
     });
     let threads = worker::start(&shared)?;
     shared.signals.wake_allocator();
     shared.signals.wake_compactor();
+    if replay.has_torn_memo && !shared.options.read_only {
+        // Whatever is appended behind it must not make it count.
+        let memos = shared.tail.lock().memos.encode();
+        shared.say(&memos)?;
+    }
     Ok(Store { shared, threads, is_open: true, _lock: lock })
+}
+
+/// No less than the order that counting the records of the log leads to: see [`crate::log::writer`].
+fn order_at(active: &Active, segments: &Segments) -> u64 {
+    let Some(last) = segments.iter().next_back() else { return 0 };
+    let begun = active.segment.peek(HEADER).filter(|first| first.kind == Kind::Memo);
+    let begun = begun.or_else(|| last.peek(HEADER)).map_or(0, |first| first.stamp.ts);
+    begun.saturating_add(last.written() / record::HEADER as u64)
 }
 
 /// Stands where the active segment would be in a database that is only read. Nothing is ever appended.

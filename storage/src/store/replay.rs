@@ -20,6 +20,7 @@ use crate::hash::KeyHasher;
 use crate::index::checkpoint::{self, SegmentState, State};
 use crate::index::{Entry, STRIPES, Table, Target};
 use crate::log::address::{Address, Position};
+use crate::log::memo::{self, Memos};
 use crate::log::reading::{BATCH, Sink};
 use crate::log::record::{At, Kind, Record, Stamp};
 use crate::log::segment::{self, Counts, Segment, Segments};
@@ -39,8 +40,17 @@ pub(crate) struct Replay {
     /// Records that a client sees, once all is read.
     pub(crate) records: i64,
     pub(crate) last_ts: AtomicU64,
-    /// The last vanish that was met, as a word.
-    vanished: AtomicU64,
+    /// The last vanish that was met.
+    vanished: Mutex<Stamp>,
+    /// Its time.
+    vanished_ts: AtomicU64,
+    /// What the checkpoint remembers, and at the end all.
+    pub(crate) memos: Memos,
+    found: Mutex<memo::Found>,
+    /// Where the last record was met, as a word.
+    last: AtomicU64,
+    /// Whether the log ends in a memo that does not count.
+    pub(crate) has_torn_memo: bool,
     /// Whether segments that the checkpoint knows are gone.
     has_forgotten: bool,
 }
@@ -101,17 +111,28 @@ impl Replay {
             stripes: (0..STRIPES).map(|_| Mutex::default().into()).collect(),
             records: state.records as i64,
             last_ts: AtomicU64::new(state.last_ts),
+            memos: {
+                let mut memos = Memos::default();
+                memos.take(&state.memos, 0);
+                memos
+            },
             state,
-            vanished: AtomicU64::new(0),
+            vanished: Mutex::default(),
+            vanished_ts: AtomicU64::new(0),
+            found: Mutex::default(),
+            last: AtomicU64::new(0),
+            has_torn_memo: false,
             has_forgotten: !gone.is_empty(),
         })
     }
 
     /// Drops what a vanish deleted, and counts the records, once all is read.
     pub(crate) fn finish(&mut self, kit: &Kit, segments: &Segments, has_read: bool) -> Result<()> {
-        let vanished = Position::from_word(*self.vanished.get_mut());
-        if vanished != Position::default() {
-            self.drop_before(kit, segments, vanished)?;
+        let found = std::mem::take(self.found.get_mut());
+        self.has_torn_memo = found.finish(&mut self.memos, Position::from_word(*self.last.get_mut()));
+        let vanished = *self.vanished.get_mut();
+        if vanished != Stamp::default() {
+            self.drop_older(kit, segments, vanished)?;
         }
         // Threads that were in each other's way may have left some of it to do.
         while self.table.is_loaded() {
@@ -123,48 +144,37 @@ impl Replay {
         Ok(())
     }
 
-    /// Drops the entries of all records before a vanish.
-    fn drop_before(&mut self, kit: &Kit, segments: &Segments, vanish: Position) -> Result<()> {
-        let Some(oldest) = segments.oldest().map(|oldest| oldest.number()) else { return Ok(()) };
-        let position = |entry: Entry| {
+    /// Drops the entries of all records up to a vanish, and counts what is left anew.
+    fn drop_older(&mut self, kit: &Kit, segments: &Segments, vanished: Stamp) -> Result<()> {
+        let record = |entry: Entry| {
             let address = entry.address();
-            Position {
-                segment: oldest + address.segments_after(oldest) as u64,
-                offset: address.offset() as u64,
-            }
+            segments.at(address).and_then(|segment| segment.peek(address.offset()))
         };
-        let rest = self.table.entries_where(|entry| position(entry) > vanish);
-        for segment in segments.iter().filter(|segment| segment.number() <= vanish.segment) {
-            segment.set_counts(&Counts::default());
-        }
+        let is_left = |entry: Entry| record(entry).is_none_or(|record| record.stamp > vanished);
+        let rest = self.table.entries_where(is_left);
+        segments.iter().for_each(|segment| segment.set_counts(&Counts::default()));
         let small = (rest.len() as u64) < self.table.entries() / 2;
         if small {
             // So that it takes up no more memory than it would have, had nothing been deleted.
             self.table = empty_table(self.buckets)?;
         } else {
-            self.table.retain(|entry| position(entry) > vanish);
+            self.table.retain(is_left);
         }
         for entry in rest {
-            let (address, place) = (entry.address(), position(entry));
-            if !small && place.segment > vanish.segment {
-                continue;
-            }
+            let address = entry.address();
             let Some(segment) = segments.at(address) else { continue };
             let record = match segment.at(address.offset()) {
                 At::Record(record) => record,
-                // It was whole a moment ago.
+                // It was whole a moment ago, or damaged since the checkpoint.
                 At::End | At::Damage(_) => {
-                    let path = kit.medium.describe(segment.region().name());
                     return Err(Error::Damaged {
-                        path,
-                        offset: place.offset,
-                        why: "it changed while it was read",
+                        path: kit.medium.describe(segment.region().name()),
+                        offset: address.offset() as u64,
+                        why: "this record, which the table points at, does not check",
                     });
                 }
             };
-            if place.segment == vanish.segment {
-                count(segment, &record);
-            }
+            count(segment, &record);
             if small {
                 let hash = self.hasher.hash(record.key);
                 if let Some(slot) = self.table.slot(hash, |_| false) {
@@ -174,6 +184,26 @@ impl Replay {
             }
         }
         Ok(())
+    }
+
+    /// Takes note of a vanish; none that is older than the last.
+    fn note_vanish(&self, stamp: Stamp) {
+        let mut vanished = self.vanished.lock();
+        if stamp > *vanished {
+            *vanished = stamp;
+            self.vanished_ts.store(stamp.ts, Ordering::Relaxed);
+        }
+    }
+
+    /// Takes in what a record remembers; what the checkpoint counts it remembers as well.
+    fn note_memo(&self, value: &[u8], at: Position) {
+        if at < self.state.counted {
+            return;
+        }
+        self.found.lock().take(value, at);
+        for (_, value) in memo::items(value).filter(|(key, _)| *key == memo::VANISHED) {
+            self.note_vanish(memo::decode_stamp(value));
+        }
     }
 
     fn lock(&self, stripe: usize) -> impl Drop + use<'_> {
@@ -264,16 +294,19 @@ impl Sink for Replay {
                     *hash = self.hasher.hash(record.key);
                     self.table.prefetch(*hash);
                 }
-                Kind::Vanish => _ = self.vanished.fetch_max(position(*offset).to_word(), Ordering::Relaxed),
-                Kind::Seal | Kind::Manifest | Kind::Memo => {}
+                Kind::Vanish => {
+                    let memo = memo::encode_vanish(record.stamp);
+                    self.note_vanish(record.stamp);
+                    self.note_memo(&memo, position(*offset));
+                }
+                Kind::Memo => self.note_memo(record.value, position(*offset)),
+                Kind::Seal | Kind::Manifest => {}
             }
         }
-        // What is before a vanish is dropped at the end anyway.
-        let vanished = Position::from_word(self.vanished.load(Ordering::Relaxed));
-        let wanted = hashes
-            .iter()
-            .zip(records)
-            .filter(|(_, (offset, record))| record.kind.has_key() && position(*offset) > vanished);
+        // What is older than a vanish is dropped at the end anyway.
+        let vanished = self.vanished_ts.load(Ordering::Relaxed);
+        let is_wanted = |record: &Record<'_>| record.kind.has_key() && record.stamp.ts >= vanished;
+        let wanted = hashes.iter().zip(records).filter(|(_, (_, record))| is_wanted(record));
         for (&hash, _) in wanted.clone() {
             self.table.candidates(hash, |entry| {
                 if let Some(segment) = segments.at(entry.address()) {
@@ -289,8 +322,12 @@ impl Sink for Replay {
         for _ in 0..BATCH / 2 {
             self.grow(segments)?;
         }
-        let last = records.iter().map(|(_, record)| record.stamp.ts).max().unwrap_or(0);
+        let stamped = records.iter().filter(|(_, record)| record.kind != Kind::Memo);
+        let last = stamped.map(|(_, record)| record.stamp.ts).max().unwrap_or(0);
         self.last_ts.fetch_max(last, Ordering::Relaxed);
+        if let Some((offset, _)) = records.last() {
+            self.last.fetch_max(position(*offset).to_word(), Ordering::Relaxed);
+        }
         Ok(())
     }
 }

@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::index::Entry;
 use crate::log::record::Record;
 use crate::store::read::Step;
-use crate::store::{Shared, Store};
+use crate::store::{Shared, Store, View};
 
 /// How far a walk has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -35,32 +35,60 @@ impl Store {
 impl Shared {
     /// Hands the records of the bucket at `cursor` to `visit`, each with its place in the order, and
     /// returns the cursor of the next bucket.
-    fn visit_bucket(
-        &self,
-        cursor: Cursor,
-        mut visit: impl FnMut(u64, &Record<'_>),
-    ) -> Result<Option<Cursor>> {
+    fn visit_bucket(&self, cursor: Cursor, visit: impl FnMut(u64, &Record<'_>)) -> Result<Option<Cursor>> {
+        let bucket = self.bucket(cursor);
+        self.visit_entries(&bucket, visit)?;
+        Ok(bucket.next)
+    }
+
+    /// The entries of the bucket at `cursor`.
+    pub(crate) fn bucket(&self, cursor: Cursor) -> Bucket {
         let hash = cursor.0.reverse_bits();
         // What was put a moment ago is to be met as well.
         drop(self.lock_stripe(hash));
         let mut entries: Vec<Entry> = Vec::new();
-        let (view, level) = loop {
+        loop {
             let view = self.view.load_full();
             let level = view.table.bucket_of(hash, &mut entries);
             if Arc::ptr_eq(&view, &self.view.load()) {
-                break (view, level);
+                let last = cursor.0 | (u64::MAX >> level);
+                return Bucket { view, entries, cursor, next: last.checked_add(1).map(Cursor) };
             }
-        };
-        for &entry in &entries {
-            let record = self.record(&view, entry).map_err(|address| self.damaged(&view, address))?;
+        }
+    }
+
+    /// Hands the records of a bucket to `visit`, each with its place in the order.
+    pub(crate) fn visit_entries(
+        &self,
+        bucket: &Bucket,
+        mut visit: impl FnMut(u64, &Record<'_>),
+    ) -> Result<()> {
+        let view = &bucket.view;
+        for &entry in &bucket.entries {
+            let record = self.record(view, entry).map_err(|address| self.damaged(view, address))?;
             let place = self.hasher.hash(record.key).reverse_bits();
             // In a table made smaller by a vanish the cursor may be in the middle of a bucket.
-            if !entry.is_tombstone() && place >= cursor.0 && !self.has_expired(&record) {
+            if !entry.is_tombstone() && place >= bucket.cursor.0 && !self.has_expired(&record) {
                 visit(place, &record);
             }
         }
-        let last = cursor.0 | (u64::MAX >> level);
-        Ok(last.checked_add(1).map(Cursor))
+        Ok(())
+    }
+}
+
+/// The entries of a bucket, as they were when it was looked at.
+pub(crate) struct Bucket {
+    pub(crate) view: Arc<View>,
+    pub(crate) entries: Vec<Entry>,
+    cursor: Cursor,
+    /// Where the next bucket begins; none after the last.
+    pub(crate) next: Option<Cursor>,
+}
+
+impl Bucket {
+    /// The place in the order where it begins.
+    pub(crate) fn start(&self) -> u64 {
+        self.cursor.0
     }
 }
 

@@ -2,9 +2,15 @@
 
 use std::ops::ControlFlow;
 
+use crate::counter::Counter;
 use crate::error::Result;
-use crate::log::record::Stamp;
-use crate::store::Store;
+use crate::hash;
+use crate::log::record::{At, Kind, Record, Stamp};
+use crate::store::scan::Cursor;
+use crate::store::{Shared, Store};
+
+/// Buckets whose records are fetched from memory together.
+const GROUP: usize = 32;
 
 /// A live record.
 #[derive(Debug, Clone, Copy)]
@@ -22,13 +28,56 @@ pub struct Visited<'a> {
 }
 
 impl Store {
-    /// Hands out every live record that has no expiry, in no order. What changes meanwhile is met or not; what does not is met once.
-    pub fn visit(&self, _take: impl FnMut(&Visited<'_>) -> ControlFlow<()>) -> Result<()> {
-        unimplemented!()
+    /// Hands out every live record that has no expiry, in no order. What changes meanwhile is met or not; what does not is
+    /// met once.
+    pub fn visit(&self, mut take: impl FnMut(&Visited<'_>) -> ControlFlow<()>) -> Result<()> {
+        let shared: &Shared = &self.shared;
+        let mut cursor = Some(Cursor::default());
+        let mut go_on = ControlFlow::Continue(());
+        while cursor.is_some() && go_on.is_continue() {
+            let mut group = Vec::with_capacity(GROUP);
+            while let (Some(at), true) = (cursor, group.len() < GROUP) {
+                let bucket = shared.bucket(at);
+                bucket.entries.iter().for_each(|&entry| bucket.view.prefetch_key(entry));
+                cursor = bucket.next;
+                group.push(bucket);
+            }
+            for bucket in &group {
+                for &entry in bucket.entries.iter().filter(|entry| !entry.is_tombstone()) {
+                    let address = entry.address();
+                    let segment = bucket.view.segments.at(address);
+                    let found = segment.map(|segment| (segment, segment.at(address.offset())));
+                    let Some((segment, At::Record(record))) = found else {
+                        return Err(shared.damaged(&bucket.view, address));
+                    };
+                    let is_of_it = shared.hasher.hash(record.key).reverse_bits() >= bucket.start();
+                    if !is_of_it || record.attributes.expiry.is_some() || go_on.is_break() {
+                        continue;
+                    }
+                    let bytes = segment.region().bytes().get(address.offset()..address.offset() + record.len);
+                    go_on = take(&Visited {
+                        key: record.key,
+                        hash: hash::common(record.key),
+                        version: version(&record),
+                        stamp: record.stamp,
+                        bytes: bytes.unwrap_or_default(),
+                    });
+                }
+            }
+        }
+        Ok(())
     }
 
     /// The hash of a key that is the same on all nodes.
-    pub fn common_hash(_key: &[u8]) -> u64 {
-        unimplemented!()
+    pub fn common_hash(key: &[u8]) -> u64 {
+        hash::common(key)
+    }
+}
+
+fn version(record: &Record<'_>) -> u64 {
+    match record.kind {
+        Kind::Counter => Counter::of(record).map_or(0, |counter| counter.version()),
+        // An odd multiple of the time, and the id where no time reaches.
+        _ => record.stamp.ts.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ u64::from(record.stamp.origin) << 48,
     }
 }

@@ -32,7 +32,7 @@ pub fn forge(file: &Path) -> bool {
         .flat_map(|block| crc32fast::hash(block).to_le_bytes())
         .collect();
     let at = tail + word(&bytes, 104) * 64;
-    if bytes.len() != at + crcs.len() {
+    if bytes.len() != at + crcs.len() + word(&bytes, 136) {
         return false;
     }
     bytes[at..at + crcs.len()].copy_from_slice(&crcs);

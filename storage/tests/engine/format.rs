@@ -213,7 +213,8 @@ pub fn records(bytes: &[u8]) -> Vec<Parsed> {
         let bits = map.number("kind");
         let (kind, moved) = (bits & 0xf, bits & 1 << 6 != 0);
         let mut key_len = map.number("key length") as usize;
-        assert_eq!(map.number("origin"), if kinds[&kind] == "seal" { 0 } else { 513 });
+        let is_ours = ["seal", "memo"].contains(&&*kinds[&kind]);
+        assert_eq!(map.number("origin"), if is_ours { 0 } else { 513 });
         let (time, value_len) = (map.number("time"), map.number("value length") as usize);
         map.end();
         let mut head = header;
@@ -253,11 +254,17 @@ fn records_are_as_documented() {
     for (record, (kind, key, value)) in first.iter().zip(expected) {
         assert_eq!((&*record.kind, &*record.key, &*record.value), (kind, key, value));
     }
-    assert_eq!((&*second[0].key, second.len()), (&b"rotates"[..], 1_001));
+    assert_eq!(
+        (&*second[0].kind, &second[0].value[..]),
+        ("memo", &[][..]),
+        "each segment but the first begins with one"
+    );
+    assert!(second[0].time >= first[5].time);
+    assert_eq!((&*second[1].key, second.len()), (&b"rotates"[..], 1_002));
     let changes: Vec<u64> = first
         .iter()
         .chain(&second)
-        .filter(|record| record.kind != "seal")
+        .filter(|record| !["seal", "memo"].contains(&&*record.kind))
         .map(|record| record.time)
         .collect();
     assert!(changes.windows(2).all(|two| two[0] < two[1]), "times rise");
@@ -292,7 +299,7 @@ fn vanish_and_manifest_are_as_documented() {
     drop(store);
     let first = records(&fs::read(scene::segment(&path, 1)).unwrap());
     assert_eq!((&*first[0].kind, first[0].key.len(), first[0].value.len()), ("vanish", 0, 0));
-    assert_eq!(kinds().len(), 5, "all kinds are met by these tests");
+    assert_eq!(kinds().len(), 7, "all kinds are met by these tests and those of counters");
 }
 
 #[test]
@@ -318,6 +325,7 @@ fn the_checkpoint_is_as_documented() {
     assert_eq!(map.number("last time"), last.time);
     assert_eq!(map.number("segments"), 2);
     let tail_crc = map.number("tail crc");
+    let memos = map.number("memos") as usize;
     let counted = (map.number("counted segment"), map.number("counted offset"));
     assert_eq!(counted, (segment, offset), "nothing was written while the database was closed");
     assert_eq!(map.number("crc"), crc(&[&bytes[..4092]]));
@@ -326,8 +334,12 @@ fn the_checkpoint_is_as_documented() {
     let second = 4096 + (64 << base);
     let tail = second + (64 << overflow_base);
     assert_eq!(tail_crc, crc(&[&bytes[tail..]]));
-    let crcs = &bytes[tail + 2 * 64..];
-    assert_eq!(crcs.len(), 8, "one block each");
+    let (crcs, remembered) = bytes[tail + 2 * 64..].split_at(8);
+    assert_eq!(
+        (remembered.len(), remembered),
+        (memos, &[0][..]),
+        "one block each, and nothing is remembered"
+    );
     let block = |from: usize, buckets: u64| crc(&[&bytes[from..from + buckets as usize * 64]]) as u32;
     assert_eq!(crcs[..4], block(4096, size).to_le_bytes());
     assert_eq!(crcs[4..], block(second, overflow).to_le_bytes());
@@ -339,7 +351,8 @@ fn the_checkpoint_is_as_documented() {
         let written = map.number("written");
         assert_eq!(written, if number == 1 { file.len() as u64 } else { offset });
         // In the first all is live but the record of the key that was deleted, and the seal.
-        let dead = if number == 1 { 64 + 20 + 28 } else { 64 };
+        // In the second, but for the memo that it begins with.
+        let dead = if number == 1 { 64 + 20 + 28 } else { 64 + 20 };
         let live = map.number("live");
         assert_eq!(live >> 28, written - dead);
         live_records += live & ((1 << 28) - 1);
@@ -375,7 +388,9 @@ fn check_buckets(scene: &Scene, checkpoint: &[u8], size: u64, second: usize) {
     let mut found = 0;
     for (number, deleted) in [(1, Some(&b"gone"[..])), (2, None)] {
         for record in records(&fs::read(scene::segment(&scene.path, number)).unwrap()) {
-            if record.kind == "seal" || record.kind == "put" && Some(&*record.key) == deleted {
+            if ["seal", "memo"].contains(&&*record.kind)
+                || record.kind == "put" && Some(&*record.key) == deleted
+            {
                 continue;
             }
             let mut hasher = SipHasher13::new_with_key(&secret);

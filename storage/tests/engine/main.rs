@@ -9,6 +9,8 @@ mod checkpoints;
 #[cfg(test)]
 mod compaction;
 #[cfg(test)]
+mod counters;
+#[cfg(test)]
 mod damage;
 #[cfg(test)]
 mod each_call;

@@ -9,6 +9,9 @@ use crate::history::{History, SEGMENT, history};
 use crate::random;
 use crate::scene::{self, copy_files, small_segments};
 
+/// Where the first change in a segment begins: behind the header and a memo.
+const FIRST: usize = 64 + 20;
+
 fn unusable(restored: Result<Restored, Error>, part: &str) {
     match restored {
         Err(Error::Unusable { why, .. }) if why.contains(part) => {}
@@ -77,7 +80,7 @@ fn a_gap_in_the_log_is_noticed_where_it_is_needed() {
     assert!(restored.position.segment > backup.position.segment + 2);
     // The time of the first record of the gap: bytes 8 to 15 of it.
     let bytes = fs::read(&gap).unwrap();
-    let time = u64::from_le_bytes(bytes[64 + 8..64 + 16].try_into().unwrap());
+    let time = u64::from_le_bytes(bytes[FIRST + 8..FIRST + 16].try_into().unwrap());
     fs::remove_file(&gap).unwrap();
     let missing = history.restore("backup.tch", Some("live.tch"), None);
     assert!(missing.as_ref().is_err_and(|error| error.to_string().contains(gap.to_str().unwrap())));
@@ -102,9 +105,9 @@ fn damage_is_named_with_file_and_offset() {
     let number = backup.position.segment + 2;
     let file = scene::segment(&live, number);
     let bytes = fs::read(&file).unwrap();
-    let time = u64::from_le_bytes(bytes[64 + 8..64 + 16].try_into().unwrap());
+    let time = u64::from_le_bytes(bytes[FIRST + 8..FIRST + 16].try_into().unwrap());
     // In the key.
-    scene::patch(&file, 64 + 21, &[bytes[64 + 21] ^ 1]);
+    scene::patch(&file, FIRST as u64 + 21, &[bytes[FIRST + 21] ^ 1]);
     let damaged = |restored: Result<Restored, Error>, file: &Path, from: u64, to: u64| match restored {
         Err(Error::Damaged { path, offset, .. }) => {
             assert_eq!(path, file.to_str().unwrap());
@@ -112,7 +115,7 @@ fn damage_is_named_with_file_and_offset() {
         }
         other => panic!("{other:?}"),
     };
-    damaged(history.restore("backup.tch", Some("live.tch"), None), &file, 64, 64);
+    damaged(history.restore("backup.tch", Some("live.tch"), None), &file, FIRST as u64, FIRST as u64);
     let before = history.moment_before(time);
     history.restore("backup.tch", Some("live.tch"), Some(before)).unwrap();
     history.check(&history.at(before), "before the damage");

@@ -1,0 +1,458 @@
+//! Numbers that several servers count at once. Byte map in `FORMAT.md`, section 3.
+//!
+//! A counter is a base, what a put or a delete left, and what each server has added to it since. Two states
+//! of a counter are merged by taking the later base and the newest sum of each server; a sum that was begun
+//! before the base is gone with what the base replaced. So merging in any order, any number of times, gives
+//! the same, and no addition is counted twice.
+//!
+//! A put is a base and nothing else, a delete one without a value: all records of a key merge in this way.
+
+use smallvec::SmallVec;
+
+use crate::log::record::{Attributes, Kind, Record, Stamp};
+
+/// Additions to one counter by one server during one run of it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Sum {
+    /// Id of the server.
+    pub origin: u16,
+    /// Tells apart the times before and after the server may have lost the end of its log.
+    pub run: u32,
+    /// Microseconds: when the first of them was made.
+    pub since: u64,
+    /// Microseconds: when the last of them was made.
+    pub time: u64,
+    /// What they amount to.
+    pub amount: Amount,
+}
+
+/// A number to be added. Equal are those of the same bits.
+#[derive(Debug, Clone, Copy)]
+pub enum Amount {
+    /// To a number of 4 bytes.
+    Int(i32),
+    /// To a double.
+    Double(f64),
+}
+
+/// Where counting began.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Base<'a> {
+    /// That of the put or delete; the least one where there was none.
+    pub stamp: Stamp,
+    /// What was put; none for a delete, or where nothing was.
+    pub value: Option<&'a [u8]>,
+    /// Those of the put.
+    pub attributes: Attributes,
+}
+
+/// All that is known of the value of a key.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Counter<'a> {
+    /// Where counting began.
+    pub base: Base<'a>,
+    /// Sums, by origin, run and kind; all were begun after the base.
+    sums: Sums,
+    /// What the last change added, where it was an addition.
+    pub step: Option<Amount>,
+}
+
+type Sums = SmallVec<[Sum; 3]>;
+
+const INT: u8 = 1;
+const DOUBLE: u8 = 2;
+/// Of the first byte of a state: which base value there is.
+const BASE: u8 = 0x0f;
+const NO_VALUE: u8 = 0;
+const FOUR_BYTES: u8 = 1;
+const EIGHT_BYTES: u8 = 2;
+/// The value that a client sees is the base's.
+const SEEN: u8 = 3;
+/// Bytes of a sum.
+const SUM: usize = 31;
+/// The longest state, in bytes.
+const MAX_STATE: usize = u16::MAX as usize;
+
+/// A value that a client sees.
+pub type Seen<'a> = Option<std::borrow::Cow<'a, [u8]>>;
+
+impl PartialEq for Amount {
+    fn eq(&self, other: &Self) -> bool {
+        (self.kind(), self.to_bits()) == (other.kind(), other.to_bits())
+    }
+}
+
+impl Amount {
+    fn kind(self) -> u8 {
+        match self {
+            Self::Int(_) => INT,
+            Self::Double(_) => DOUBLE,
+        }
+    }
+
+    /// Bytes of a number of this kind as a client sees it.
+    pub fn width(self) -> usize {
+        match self {
+            Self::Int(_) => 4,
+            Self::Double(_) => 8,
+        }
+    }
+
+    fn to_bits(self) -> u64 {
+        match self {
+            Self::Int(num) => num as u32 as u64,
+            Self::Double(num) => num.to_bits(),
+        }
+    }
+
+    fn of(kind: u8, bits: u64) -> Option<Self> {
+        match kind {
+            INT => Some(Self::Int(bits as u32 as i32)),
+            DOUBLE => Some(Self::Double(f64::from_bits(bits))),
+            _ => None,
+        }
+    }
+
+    /// Nothing, of the same kind.
+    pub fn zero(self) -> Self {
+        match self {
+            Self::Int(_) => Self::Int(0),
+            Self::Double(_) => Self::Double(0.0),
+        }
+    }
+
+    /// As a client sees it.
+    pub fn to_bytes(self) -> SmallVec<[u8; 8]> {
+        SmallVec::from_slice(&self.to_bits().to_le_bytes()[..self.width()])
+    }
+
+    /// Both together, integers wrapping; `self` where they are of different kinds.
+    pub fn plus(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Int(a), Self::Int(b)) => Self::Int(a.wrapping_add(b)),
+            (Self::Double(a), Self::Double(b)) => Self::Double(a + b),
+            (a, _) => a,
+        }
+    }
+}
+
+impl Sum {
+    fn key(&self) -> (u16, u32, u8) {
+        (self.origin, self.run, self.amount.kind())
+    }
+
+    fn began(&self) -> Stamp {
+        Stamp { ts: self.since, origin: self.origin }
+    }
+
+    fn stamp(&self) -> Stamp {
+        Stamp { ts: self.time, origin: self.origin }
+    }
+}
+
+impl<'a> Counter<'a> {
+    /// Of a key of which nothing is known.
+    pub const NOTHING: Counter<'static> = Counter {
+        base: Base {
+            stamp: Stamp { ts: 0, origin: 0 },
+            value: None,
+            attributes: Attributes { expiry: None, flags: 0 },
+        },
+        sums: SmallVec::new_const(),
+        step: None,
+    };
+
+    /// What a record says of its key; none where its state is none that a node writes.
+    pub fn of(record: &Record<'a>) -> Option<Self> {
+        let (stamp, attributes) = (record.stamp, record.attributes);
+        let base = |value| Base { stamp, value, attributes };
+        match record.kind {
+            Kind::Put => Some(Self { base: base(Some(record.value)), ..Counter::NOTHING }),
+            Kind::Delete => Some(Self { base: base(None), ..Counter::NOTHING }),
+            Kind::Counter => Self::decode(record),
+            _ => None,
+        }
+    }
+
+    /// Whether anything has been added since the base.
+    pub fn has_sums(&self) -> bool {
+        !self.sums.is_empty()
+    }
+
+    /// What is left of it once it has expired: no value as of that stamp.
+    pub fn ended(self, stamp: Stamp) -> Self {
+        Self { base: Base { stamp, ..Counter::NOTHING.base }, ..Counter::NOTHING }
+    }
+
+    /// When and where the last change was made.
+    pub fn stamp(&self) -> Stamp {
+        self.sums.iter().map(Sum::stamp).fold(self.base.stamp, Stamp::max)
+    }
+
+    /// What two nodes know together.
+    pub fn merge(self, other: Self) -> Self {
+        let base = if other.base.stamp > self.base.stamp { other.base } else { self.base };
+        let mut sums: Sums = self.sums.into_iter().chain(other.sums).collect();
+        sums.sort_by_key(|sum| (sum.key(), sum.time, sum.amount.to_bits()));
+        // Of each key the newest, which comes last.
+        sums.reverse();
+        sums.dedup_by_key(|sum| sum.key());
+        sums.reverse();
+        sums.retain(|sum| sum.began() > base.stamp);
+        Self { base, sums, step: None }
+    }
+
+    /// The same with an addition made at `ts` by a server in one of its runs.
+    pub fn add(&mut self, origin: u16, run: u32, ts: u64, amount: Amount) {
+        let new = Sum { origin, run, since: ts, time: ts, amount };
+        match self.sums.binary_search_by_key(&new.key(), Sum::key) {
+            Ok(at) => {
+                let sum = &mut self.sums[at];
+                (sum.time, sum.amount) = (ts, sum.amount.plus(amount));
+            }
+            Err(at) => self.sums.insert(at, new),
+        }
+        self.step = Some(amount);
+    }
+
+    /// Whether both are the same, however they came about.
+    pub fn is_same(&self, other: &Self) -> bool {
+        (&self.base, &self.sums) == (&other.base, &other.sums)
+    }
+
+    /// What was added since `old`; none where it was not only added to.
+    pub fn step_from(&self, old: &Self) -> Option<Amount> {
+        let last = self.sums.iter().max_by_key(|sum| sum.stamp())?.amount;
+        if self.base.stamp != old.base.stamp {
+            return None;
+        }
+        let before = old.seen().map_or(Some(last.zero()), |value| number(&value, last))?;
+        match (before, number(&self.seen()?, last)?) {
+            (Amount::Int(before), Amount::Int(after)) => Some(Amount::Int(after.wrapping_sub(before))),
+            (Amount::Double(before), Amount::Double(after)) => Some(Amount::Double(after - before)),
+            _ => None,
+        }
+    }
+
+    /// What a client sees; none where there is no record.
+    pub fn seen(&self) -> Seen<'a> {
+        // Where both kinds were counted at once, that of the last addition.
+        let Some(last) = self.sums.iter().max_by_key(|sum| (sum.stamp(), sum.key())) else {
+            return self.base.value.map(Into::into);
+        };
+        let first = match self.base.value {
+            None => last.amount.zero(),
+            Some(value) => match number(value, last.amount) {
+                Some(number) => number,
+                // Not a number: it hides what was added without knowledge of it.
+                None => return Some(value.into()),
+            },
+        };
+        let same_kind = self.sums.iter().filter(|sum| sum.amount.kind() == first.kind());
+        let total = same_kind.fold(first, |total, sum| total.plus(sum.amount));
+        Some(total.to_bytes().to_vec().into())
+    }
+
+    /// The state as it stands behind the value that a client sees, its length last; none where it is too long.
+    pub fn encode(&self) -> Option<Vec<u8>> {
+        let mut state = Vec::with_capacity(32 + SUM * self.sums.len());
+        let (base, bytes) = match self.base.value {
+            None => (NO_VALUE, &[][..]),
+            Some(value) if value.len() == 4 => (FOUR_BYTES, value),
+            Some(value) if value.len() == 8 => (EIGHT_BYTES, value),
+            Some(_) => (SEEN, &[][..]),
+        };
+        state.push(base | self.step.map_or(0, |step| step.kind() << 4));
+        state.extend_from_slice(&self.base.stamp.ts.to_le_bytes());
+        state.extend_from_slice(&self.base.stamp.origin.to_le_bytes());
+        state.extend_from_slice(bytes);
+        if let Some(step) = self.step {
+            state.extend_from_slice(&step.to_bits().to_le_bytes());
+        }
+        for sum in &self.sums {
+            state.push(sum.amount.kind());
+            state.extend_from_slice(&sum.origin.to_le_bytes());
+            state.extend_from_slice(&sum.run.to_le_bytes());
+            state.extend_from_slice(&sum.since.to_le_bytes());
+            state.extend_from_slice(&sum.time.to_le_bytes());
+            state.extend_from_slice(&sum.amount.to_bits().to_le_bytes());
+        }
+        let len = state.len();
+        state.extend_from_slice(&(len as u16).to_le_bytes());
+        (len <= MAX_STATE).then_some(state)
+    }
+
+    fn decode(record: &Record<'a>) -> Option<Self> {
+        let (&[first], rest) = record.state.split_first_chunk::<1>()?;
+        let (ts, rest) = rest.split_first_chunk::<8>()?;
+        let (origin, rest) = rest.split_first_chunk::<2>()?;
+        let stamp = Stamp { ts: u64::from_le_bytes(*ts), origin: u16::from_le_bytes(*origin) };
+        let (value, rest) = match first & BASE {
+            NO_VALUE => (None, rest),
+            FOUR_BYTES => rest.split_at_checked(4).map(|(value, rest)| (Some(value), rest))?,
+            EIGHT_BYTES => rest.split_at_checked(8).map(|(value, rest)| (Some(value), rest))?,
+            SEEN => (Some(record.value), rest),
+            _ => return None,
+        };
+        let (step, rest) = match first >> 4 {
+            0 => (None, rest),
+            kind => {
+                let (bits, rest) = rest.split_first_chunk::<8>()?;
+                (Some(Amount::of(kind, u64::from_le_bytes(*bits))?), rest)
+            }
+        };
+        let (entries, []) = rest.as_chunks::<SUM>() else { return None };
+        let sums = entries.iter().map(decode_sum).collect::<Option<Sums>>()?;
+        let is_sorted = sums.windows(2).all(|pair| pair[0].key() < pair[1].key());
+        let is_timely = sums
+            .iter()
+            .all(|sum| sum.began() > stamp && sum.since <= sum.time && sum.time <= record.stamp.ts);
+        let attributes = record.attributes;
+        let counter = Self { base: Base { stamp, value, attributes }, sums, step };
+        let is_whole = is_sorted && is_timely && counter.has_sums() && stamp.ts <= record.stamp.ts;
+        (is_whole && counter.seen().as_deref() == Some(record.value)).then_some(counter)
+    }
+
+    /// A hash of all that decides what a client sees, now and after any merge but with what is older than a delete.
+    pub fn version(&self) -> u64 {
+        let mut bytes = Vec::with_capacity(16 + SUM * self.sums.len());
+        if self.base.value.is_some() {
+            bytes.extend_from_slice(&self.base.stamp.ts.to_le_bytes());
+            bytes.extend_from_slice(&self.base.stamp.origin.to_le_bytes());
+        }
+        for sum in &self.sums {
+            let (origin, run, kind) = sum.key();
+            bytes.extend_from_slice(&origin.to_le_bytes());
+            bytes.extend_from_slice(&run.to_le_bytes());
+            bytes.push(kind);
+            bytes.extend_from_slice(&sum.time.to_le_bytes());
+        }
+        crate::hash::common(&bytes)
+    }
+}
+
+fn decode_sum(bytes: &[u8; SUM]) -> Option<Sum> {
+    let word = |at: usize| u64::from_le_bytes(std::array::from_fn(|i| bytes[at + i]));
+    Some(Sum {
+        origin: u16::from_le_bytes([bytes[1], bytes[2]]),
+        run: u32::from_le_bytes([bytes[3], bytes[4], bytes[5], bytes[6]]),
+        since: word(7),
+        time: word(15),
+        amount: Amount::of(bytes[0], word(23))?,
+    })
+}
+
+/// A value as a number of the kind of another.
+pub fn number(value: &[u8], kind: Amount) -> Option<Amount> {
+    match kind {
+        Amount::Int(_) => value.try_into().ok().map(|bytes| Amount::Int(i32::from_le_bytes(bytes))),
+        Amount::Double(_) => value.try_into().ok().map(|bytes| Amount::Double(f64::from_le_bytes(bytes))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn base(ts: u64, value: Option<&'static [u8]>) -> Counter<'static> {
+        let stamp = Stamp { ts, origin: 9 };
+        Counter { base: Base { stamp, value, attributes: Attributes::default() }, ..Counter::NOTHING }
+    }
+
+    fn plus(mut counter: Counter<'static>, origin: u16, ts: u64, num: i32) -> Counter<'static> {
+        counter.add(origin, 1, ts, Amount::Int(num));
+        Counter { step: None, ..counter }
+    }
+
+    fn int(counter: &Counter<'_>) -> Option<i32> {
+        counter.seen().map(|value| i32::from_le_bytes(value.as_ref().try_into().unwrap()))
+    }
+
+    #[test]
+    fn sums_of_several_servers_add_up_and_repeats_do_not() {
+        let one = plus(plus(Counter::NOTHING, 1, 10, 5), 1, 11, 5);
+        let old = plus(Counter::NOTHING, 1, 10, 5);
+        let two = plus(Counter::NOTHING, 2, 12, -3);
+        let both = one.clone().merge(two.clone());
+        assert_eq!(int(&both), Some(7));
+        assert_eq!(both.clone().merge(old).merge(one).merge(two), both);
+        assert_eq!(both.stamp(), Stamp { ts: 12, origin: 2 });
+    }
+
+    #[test]
+    fn a_put_or_delete_ends_what_was_begun_before_it_and_not_what_came_later() {
+        let counted = plus(plus(Counter::NOTHING, 1, 10, 5), 2, 30, 7);
+        assert_eq!(int(&counted.clone().merge(base(20, None))), Some(7));
+        assert_eq!(int(&counted.clone().merge(base(20, Some(&[100, 0, 0, 0])))), Some(107));
+        assert_eq!(counted.clone().merge(base(40, None)).seen(), None);
+        let text = counted.merge(base(20, Some(b"text!")));
+        assert_eq!(text.seen().unwrap().as_ref(), b"text!");
+    }
+
+    #[test]
+    fn merging_in_any_order_gives_the_same() {
+        let mut random = 1_u64;
+        let mut next = |below: u64| {
+            random = random.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            (random >> 33) % below
+        };
+        let values: [Option<&'static [u8]>; 4] =
+            [None, Some(&[1, 0, 0, 0]), Some(b"12345678"), Some(b"text")];
+        for _ in 0..20_000 {
+            let mut some = || {
+                let mut counter = match next(3) {
+                    0 => Counter::NOTHING,
+                    // One stamp, one value.
+                    _ => {
+                        let at = next(4);
+                        base(10 * at + 5, values[at as usize])
+                    }
+                };
+                for _ in 0..next(4) {
+                    let (origin, ts) = (1 + next(3) as u16, 1 + next(60));
+                    // A server's sums are of one history: what they are is told by their time.
+                    let since = 1 + (ts / 20) * 20;
+                    let amount = match origin {
+                        3 => Amount::Double(ts as f64 / 8.0),
+                        _ => Amount::Int(ts as i32),
+                    };
+                    let sum = Sum { origin, run: 1, since, time: ts.max(since), amount };
+                    let one = Counter { sums: SmallVec::from_iter([sum]), ..Counter::NOTHING };
+                    counter = counter.merge(one);
+                }
+                counter
+            };
+            let (a, b, c) = (some(), some(), some());
+            let left = a.clone().merge(b.clone()).merge(c.clone());
+            assert_eq!(left, a.clone().merge(b.clone().merge(c.clone())));
+            assert_eq!(left, c.clone().merge(a.clone()).merge(b.clone()));
+            assert_eq!(left, left.clone().merge(a).merge(c).merge(b));
+            assert_eq!(left.seen(), left.clone().seen());
+        }
+    }
+
+    #[test]
+    fn what_is_encoded_is_decoded_and_nothing_else() {
+        let mut counter = plus(base(5, Some(&[7, 0, 0, 0])), 1, 10, i32::MAX);
+        counter.add(2, 3, 12, Amount::Int(-1));
+        let (value, state) = (counter.seen().unwrap(), counter.encode().unwrap());
+        let state = &state[..state.len() - 2];
+        let record = |state| Record {
+            kind: Kind::Counter,
+            stamp: counter.stamp(),
+            via: 0,
+            moved: false,
+            attributes: Attributes::default(),
+            key: b"key",
+            value: &value,
+            state,
+            len: 0,
+        };
+        assert_eq!(Counter::of(&record(state)).as_ref(), Some(&counter));
+        for len in 0..state.len() {
+            assert_eq!(Counter::of(&record(&state[..len])), None, "{len}");
+        }
+        assert_eq!(Counter::of(&Record { value: b"1234", ..record(state) }), None);
+        assert_eq!(Counter::of(&Record { stamp: Stamp { ts: 11, origin: 2 }, ..record(state) }), None);
+    }
+}
