@@ -6,8 +6,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
+use lcnode_storage::medium::Medium;
 use lcnode_storage::{Error, Hold, Kind, LogRead, Options, Place, Position, Store};
 
+use crate::faulty::Faulty;
 use crate::random::{self, Random};
 use crate::scene::{self, small_segments};
 
@@ -361,6 +363,32 @@ fn a_follower_keeps_up_with_writers_and_compaction() {
     }
     assert!(store.appended() >= seen, "{} appended, {seen} seen", store.appended());
     assert!(store.oldest().segment > start.segment, "compaction went on behind the follower");
+}
+
+/// Space for what followers need comes from those who set the hold, not from what they need.
+#[test]
+fn a_full_disk_does_not_loosen_a_hold() {
+    let folder = scene::quick_folder();
+    let path = folder.path().join("full.tch");
+    let medium = Faulty::new(&path);
+    medium.limit(8 * SEGMENT as u64);
+    let store =
+        Store::on(Arc::clone(&medium) as Arc<dyn Medium>, small_segments(&path, SEGMENT), None).unwrap();
+    let start = store.oldest();
+    store.set_hold(Hold { keep_from: start, ..Hold::NONE });
+    let put = |number: u64| store.put(&(number % 100).to_le_bytes(), &[4; 200]);
+    let made = (0_u64..).take_while(|&number| put(number).is_ok()).count();
+    std::thread::sleep(Duration::from_millis(500));
+    assert!(store.full().is_some());
+    let (seen, read) = follow(&store, start, 10_000);
+    assert_eq!((seen.len(), read), (made, LogRead::Upto(store.end())));
+    store.set_hold(Hold::NONE);
+    let until = Instant::now() + Duration::from_secs(30);
+    while store.full().is_some() {
+        assert!(Instant::now() < until, "{:?}", store.segments());
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    (0..2_000).for_each(|number| put(number).unwrap());
 }
 
 /// A removal that has begun is over before a new hold counts.
