@@ -13,14 +13,18 @@ mod tools;
 use std::error::Error;
 use std::io::Write;
 use std::process::ExitCode;
-use std::time::Instant;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
+use lcnode::replication::original::position::{Slot, read_time_stamp};
+use lcnode::replication::peers::Bounds;
+use lcnode::replication::{self, Replication};
 use lcnode_protocol::Limits;
 use lcnode_storage::{Options, Place, Store};
 use parking_lot::Mutex;
 
-use config::{Config, DatabaseKind, Listen};
-use dispatch::{Commands, Counters, Node};
+use config::{Config, DatabaseKind, Listen, MasterAddress};
+use dispatch::{Commands, Counters, NamedMaster, Node};
 use logging::Logging;
 use process::daemon::{self, Ready, Role};
 use process::{limits, pid_file::PidFile};
@@ -76,16 +80,24 @@ fn serve(config: &Config, ready: Ready) -> Result<(), Box<dyn Error>> {
     for note in &config.notes {
         tracing::warn!("{note}");
     }
+    if let Some(folder) = config.replication.update_logs.as_deref().filter(|folder| !folder.is_dir()) {
+        tracing::info!(
+            "-ulog {}: no such directory; nothing is written there, so none is needed",
+            folder.display()
+        );
+    }
     if !config.database.ignored.is_empty() {
         tracing::info!("tuning without a meaning here: {}", config.database.ignored.join(", "));
     }
     // Bound before the database is opened: a port in use must not cost a recovery.
     let listener = Listener::bind(&config.listen)?;
-    let store = open(config)?;
+    let store = Arc::new(open(config)?);
     if config.mask != config::Mask::NONE {
         system!("command bit mask: {}", config.mask);
     }
-    let node = node(config, store, started);
+    let begin = time_stamp(config);
+    let replication = Replication::start(Arc::clone(&store), replication(config, begin))?;
+    let node = node(config, store, replication, begin, started);
     let settings =
         Settings { threads: config.threads, timeout: config.timeout, max_buffered: config.max_buffered };
     system!("service started: {pid}");
@@ -96,9 +108,12 @@ fn serve(config: &Config, ready: Ready) -> Result<(), Box<dyn Error>> {
     })?;
     told?;
     system!("listening finished");
-    let failure = node.store.failure();
+    let Node { store, replication, .. } = node;
+    replication.stop();
+    drop(replication);
+    let failure = store.failure();
     system!("closing the database");
-    node.store.close()?;
+    close(store)?;
     system!("service finished");
     system!("--------- logging finished [{pid}] --------");
     match failure {
@@ -144,20 +159,67 @@ fn open(config: &Config) -> Result<Store, lcnode_storage::Error> {
     })
 }
 
-fn node(config: &Config, store: Store, started: Instant) -> Node {
+/// Closes the database, once work for peers that was under way has noticed that it is over.
+fn close(mut store: Arc<Store>) -> Result<(), Box<dyn Error>> {
+    for _ in 0..1000 {
+        match Arc::try_unwrap(store) {
+            Ok(store) => return Ok(store.close()?),
+            Err(shared) => store = shared,
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    Err("the database is still in use 10 s after the stop: the next start reads the log".into())
+}
+
+/// What replication is told; `begin` is where to begin with `-mhost`, if that is an original server.
+fn replication(config: &Config, begin: u64) -> replication::Settings {
+    let told = &config.replication;
+    let master = |address: &MasterAddress, slot: Slot, begin: u64| replication::Master {
+        host: address.host.clone(),
+        port: address.port,
+        slot,
+        begin,
+        check: told.check_consistency,
+    };
+    let masters = told.masters.iter().map(|address| master(address, Slot::of(&address.to_string()), 0));
+    let named = told.named_master.as_ref().filter(|address| !told.masters.contains(address));
+    let named = named.map(|address| master(address, Slot::named(), begin));
+    replication::Settings {
+        masters: masters.filter(|_| told.follow).collect(),
+        named: named.filter(|_| told.follow),
+        limits: Limits { max_key: config.max_key, max_value: config.max_value },
+        max_skew: told.max_skew,
+        bounds: Bounds { bytes: told.keep_bytes, age: told.keep_for },
+    }
+}
+
+/// The time stamp of `-rts`; 0, the beginning, where there is none.
+fn time_stamp(config: &Config) -> u64 {
+    let Some(path) = &config.replication.time_stamp_file else { return 0 };
+    read_time_stamp(path).unwrap_or_else(|error| {
+        tracing::info!(
+            "-rts {}: {error}; without a position, a master is followed from its beginning",
+            path.display()
+        );
+        0
+    })
+}
+
+fn node(config: &Config, store: Arc<Store>, replication: Replication, begin: u64, started: Instant) -> Node {
     Node {
         store,
+        replication,
         mask: config.mask,
         acknowledges_durable: config.sync == config::SyncMode::Always,
         counters: Counters::new(config.threads),
         limits: Limits { max_key: config.max_key, max_value: config.max_value },
         max_reply: usize::try_from(config.max_buffered).unwrap_or(usize::MAX),
         backup_dir: config.backup_dir.clone(),
+        update_logs: config.replication.update_logs.clone(),
         commands: Commands::new(config.allowed_commands.clone(), config.command_timeout),
         database_name: config.database.name.clone(),
-        server_id: config.server_id,
         started,
         iterator: Mutex::new(None),
-        master: Mutex::new(None),
+        master: NamedMaster::new(&config.replication, begin),
     }
 }

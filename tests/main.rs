@@ -20,6 +20,7 @@ mod crash;
 mod full_disk;
 mod masks;
 mod model;
+mod replication;
 mod stat;
 mod support;
 mod system_calls;

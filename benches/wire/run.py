@@ -29,99 +29,31 @@ import json
 import os
 import pathlib
 import platform
-import re
-import socket
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 sys.path.insert(0, str(HERE.parent))
-from common import cpu_model, install, markdown, run, version  # noqa: E402
+from common import cpu_model, install, markdown, run, short, version  # noqa: E402
+from server import BUILT, KEYS, VALUE, Server, build_loadgen, built_lcnode  # noqa: E402
 
-BUILT = ROOT / "target" / "bench"
-KEYS, VALUE = 100_000, 32
 CASES = (("get", 1), ("get", 32), ("set", 1), ("set", 32))
 PEERS = ("ceiling", "memcached", "redis", "original", "lcnode")
 DURABLE = ("redis", "redis-always", "lcnode", "lcnode-always")
-CPU_SECONDS = 1.3  # aimed at; a little over the second that is wanted
-RESULT = re.compile(r"s=(?P<s>\S+) ops/s=(?P<ops>\d+) p50us=(?P<p50>\d+) p99us=(?P<p99>\d+) p999us=(?P<p999>\d+)"
-                    r" srv_cpu_s=(?P<cpu>\S+) ops/cpu_s=(?P<per_cpu>\d+)")
 
 
 def build(args):
-    BUILT.mkdir(parents=True, exist_ok=True)
-    for name in ("loadgen", "ceiling"):
-        run("gcc", "-O2", "-o", BUILT / name, HERE / f"{name}.c")
+    build_loadgen()
+    run("gcc", "-O2", "-o", BUILT / "ceiling", HERE / "ceiling.c")
     if {"lcnode", "lcnode-always"} & set(args.only) and not args.lcnode:
         run("cargo", "build", "--release", "--locked", "--bin", "lcnode", cwd=ROOT)
 
 
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
-class Server:
-    """A server under test: its protocol, how it is started, and the process while it runs."""
-
-    def __init__(self, name, protocol, command, version):
-        self.name, self.protocol, self.version = name, protocol, version
-        self.port = free_port()
-        self.command = [str(c).replace("PORT", str(self.port)) for c in command]
-        self.process = None
-        self.enough = {}  # (op, depth, conns) -> operations that keep it busy for long enough
-
-    def start(self, folder):
-        log = open(folder / f"{self.name}.log", "w")
-        self.process = subprocess.Popen(self.command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
-        for _ in range(200):
-            try:
-                socket.create_connection(("127.0.0.1", self.port), 1).close()
-                return
-            except OSError:
-                if self.process.poll() is not None:
-                    break
-                time.sleep(0.05)
-        raise SystemExit(f"{self.name} did not start: {' '.join(self.command)}\n{open(log.name).read()[-2000:]}")
-
-    def stop(self):
-        if self.process and self.process.poll() is None:
-            self.process.terminate()
-            try:
-                self.process.wait(30)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
-
-    def load(self, op, depth, conns, n):
-        """One run of the load generator, which checks every reply; n counts for nothing in a load."""
-        command = [BUILT / "loadgen", "-P", self.protocol, "-p", self.port, "-o", op, "-c", conns, "-d", depth, "-n", n,
-                   "-k", KEYS, "-v", VALUE, "-S", self.process.pid]
-        done = subprocess.run([str(c) for c in command], capture_output=True, text=True)
-        if done.returncode:
-            raise SystemExit(f"{self.name}: {' '.join(map(str, command))}\n{done.stderr}")
-        return {k: float(v) for k, v in RESULT.search(done.stdout).groupdict().items()}
-
-    def measure(self, op, depth, conns):
-        key = (op, depth, conns)
-        if key not in self.enough:  # the first runs warm up and find out how many operations are enough
-            n = 50_000
-            while (got := self.load(op, depth, conns, n))["cpu"] < 0.25:
-                n *= 3
-            self.enough[key] = int(n * CPU_SECONDS / got["cpu"])
-        while (got := self.load(op, depth, conns, self.enough[key]))["cpu"] < 1:
-            self.enough[key] = int(self.enough[key] * CPU_SECONDS / got["cpu"])
-        return got
-
-
 def servers(args, folder):
     """Only what was asked for, in the order in which they take turns."""
-    lcnode = args.lcnode or ROOT / os.environ.get("CARGO_TARGET_DIR", "target") / "release" / "lcnode"
+    lcnode = args.lcnode or built_lcnode()
     user = ["-u", "root"] if os.getuid() == 0 else []
 
     def redis(name, *durability):
@@ -157,10 +89,6 @@ def ratio(results, peer, case, what="per_cpu", mine="lcnode"):
     got = {(r["round"], r["server"]): r[what] for r in results if r["case"] == case}
     ratios = [v / got[turn, peer] for (turn, server), v in got.items() if server == mine]
     return f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
-
-
-def short(n):
-    return f"{n / 1e6:.2f}M" if n >= 1e6 else f"{n / 1e3:.0f}k" if n >= 1e4 else f"{n / 1e3:.1f}k"
 
 
 def tables(results, names, conns):

@@ -39,6 +39,13 @@ impl<'a> Items<'a> {
         Self { wire, count }
     }
 
+    /// The bytes of the run, sizes and fields.
+    #[inline]
+    #[must_use]
+    pub fn wire(&self) -> &'a [u8] {
+        self.wire
+    }
+
     /// How many fields there are.
     #[inline]
     #[must_use]

@@ -12,6 +12,8 @@
 //! | [`reply`] | what a command can answer |
 //! | [`limits`] | how large a key and a value may be |
 //! | [`binary`] | the binary dialect, whose requests begin with the byte `C8` |
+//! | [`peer`] | what an lcnode and one that follows it say to each other |
+//! | [`update_log`] | the update log of the original server, in files and as the stream that its replicas read |
 
 // Sizes on the wire are 31 bits and a request holds several of them: their sum
 // must not overflow.
@@ -21,8 +23,11 @@ pub mod binary;
 pub mod command;
 mod items;
 pub mod limits;
+pub mod peer;
 pub mod reply;
 pub mod request;
+mod step;
+pub mod update_log;
 
 pub use command::{Class, Command};
 pub use limits::Limits;

@@ -1,6 +1,7 @@
 //! What a client can ask, whatever the dialect.
 
 use crate::command::Command;
+use crate::peer::FollowerHello;
 
 pub use crate::items::{Items, ItemsIter};
 
@@ -161,6 +162,9 @@ pub enum Request<'a> {
         /// server's own is for the server to check.
         sid: u32,
     },
+    /// Become a follower of this lcnode: see [`peer`](crate::peer). Another form of `repl`, under the same
+    /// bit of the mask.
+    Follow(FollowerHello),
 }
 
 impl<'a> Request<'a> {
@@ -220,7 +224,7 @@ impl<'a> Request<'a> {
             Request::Size => Command::Size,
             Request::Stat => Command::Stat,
             Request::Misc { .. } => Command::Misc,
-            Request::Repl { .. } => Command::Repl,
+            Request::Repl { .. } | Request::Follow(_) => Command::Repl,
         }
     }
 }

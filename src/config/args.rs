@@ -8,6 +8,7 @@ use std::time::Duration;
 use clap::{ArgAction, CommandFactory, Parser, value_parser};
 
 use super::Identity;
+use super::replication::ReplicationArgs;
 use super::size;
 use super::sync::SyncMode;
 
@@ -103,9 +104,6 @@ pub(super) struct Args {
     /// End the process that the pid file names, then start: SIGTERM, after 10 seconds SIGKILL [default: off]
     #[arg(long, help_heading = "Process")]
     pub(super) kl: bool,
-    /// Number of this server, 0 (unset) to 65535; stat shows it
-    #[arg(long, value_name = "N", help_heading = "Process", default_value_t = 0)]
-    pub(super) sid: u16,
 
     /// Append the log to this file [default: standard output]
     #[arg(long, value_name = "PATH", help_heading = "Logging")]
@@ -118,6 +116,9 @@ pub(super) struct Args {
     pub(super) le: bool,
 
     #[command(flatten)]
+    pub(super) replication: ReplicationArgs,
+
+    #[command(flatten)]
     pub(super) unbuilt: UnbuiltArgs,
 }
 
@@ -125,30 +126,6 @@ pub(super) struct Args {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Not built yet (refused; without effect if called as ttserver)")]
 pub(super) struct UnbuiltArgs {
-    /// Update log directory
-    #[arg(long, value_name = "DIR")]
-    pub(super) ulog: Option<PathBuf>,
-    /// Update log file size
-    #[arg(long, value_name = "SIZE")]
-    pub(super) ulim: Option<String>,
-    /// Update log written asynchronously
-    #[arg(long)]
-    pub(super) uas: bool,
-    /// Host of the replication master
-    #[arg(long, value_name = "NAME")]
-    pub(super) mhost: Option<String>,
-    /// Port of the replication master, 1 to 65535
-    #[arg(long, value_name = "N", value_parser = value_parser!(u16).range(1..))]
-    pub(super) mport: Option<u16>,
-    /// Replication master
-    #[arg(long, value_name = "HOST:PORT")]
-    pub(super) master: Option<String>,
-    /// Replication time stamp file
-    #[arg(long, value_name = "PATH")]
-    pub(super) rts: Option<PathBuf>,
-    /// Replication consistency check
-    #[arg(long)]
-    pub(super) rcc: bool,
     /// Lua script
     #[arg(long, value_name = "PATH")]
     pub(super) ext: Option<PathBuf>,

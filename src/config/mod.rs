@@ -9,6 +9,7 @@ mod args;
 mod database;
 mod error;
 mod mask;
+mod replication;
 mod size;
 mod spelling;
 mod sync;
@@ -30,6 +31,7 @@ use self::args::Args;
 pub use self::database::{DatabaseKind, DatabaseSpec};
 pub use self::error::ConfigError;
 pub use self::mask::Mask;
+pub use self::replication::{MasterAddress, ReplicationConfig};
 pub use self::sync::SyncMode;
 
 /// The longest path of a Unix-domain socket in bytes.
@@ -82,8 +84,10 @@ pub struct Config {
     pub pid_file: Option<PathBuf>,
     /// End the process that the pid file names before starting; default no.
     pub replace_running: bool,
-    /// The number of this server for `stat`, 0 when unset.
+    /// The number of this server, 0 when one is to be chosen.
     pub server_id: u16,
+    /// Whom the node follows, and what it keeps for its followers.
+    pub replication: ReplicationConfig,
     /// Where log lines go; default standard output, in the background nowhere.
     pub log_target: LogTarget,
     /// Which log lines are written; default INFO and up.
@@ -215,6 +219,10 @@ impl Config {
         if args.kl && pid_file.is_none() {
             notes.push("-kl has no effect without -pid".to_owned());
         }
+        let server_id = args.replication.sid;
+        let follow = !mask.forbids(Mask::SLAVE);
+        let replication =
+            ReplicationConfig::new(args.replication, follow, identity, base, &mut notes).map_err(usage)?;
         Ok(Self {
             identity,
             listen,
@@ -237,7 +245,8 @@ impl Config {
             daemon: args.dmn,
             pid_file,
             replace_running: args.kl,
-            server_id: args.sid,
+            server_id,
+            replication,
             log_target: match args.log {
                 Some(path) => LogTarget::File(base.join(path)),
                 None if args.dmn => LogTarget::Discard,

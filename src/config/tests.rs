@@ -49,6 +49,17 @@ fn defaults() {
         pid_file: None,
         replace_running: false,
         server_id: 0,
+        replication: ReplicationConfig {
+            masters: vec![],
+            named_master: None,
+            follow: true,
+            keep_bytes: 4 << 30,
+            keep_for: Duration::from_secs(7 * 86_400),
+            max_skew: Duration::from_secs(10),
+            time_stamp_file: None,
+            check_consistency: false,
+            update_logs: None,
+        },
         log_target: LogTarget::Stdout,
         verbosity: Verbosity::Info,
         inert: vec![],
@@ -85,30 +96,29 @@ fn the_line_of_lightclouds_manager_starts_as_ttserver() {
     assert_eq!(config.database.name, "/d/data/1.tch");
     assert_eq!(config.database.bnum, Some(1_000_000));
     assert_eq!(config.database.ignored, ["fpow=13", "opts=ld"]);
+    assert_eq!(config.inert, ["-ext: scripts are not built yet; calls of their functions fail"]);
+    assert_eq!(config.notes, [""; 0]);
     assert_eq!(
-        config.inert,
-        [
-            "-ulog/-ulim: the update log is not built yet; other servers cannot replicate from this node",
-            "-mhost/-mport/-rts: replication is not built yet; this node does not replicate",
-            "-ext: scripts are not built yet; calls of their functions fail",
-        ]
+        config.replication,
+        ReplicationConfig {
+            named_master: Some(MasterAddress { host: "127.0.0.1".to_owned(), port: 51_201 }),
+            keep_bytes: 128 << 20,
+            time_stamp_file: Some(PathBuf::from("/d/data/1.rts")),
+            update_logs: Some(PathBuf::from("/d/logs/1/")),
+            ..self::config("lcnode").replication
+        }
     );
     let debug = line.replace("-le", "-ld -log /d/logs/1/debug_log -uas");
     let debug = self::config(&debug);
     assert_eq!(debug.verbosity, Verbosity::Debug);
     assert_eq!(debug.log_target, LogTarget::File(PathBuf::from("/d/logs/1/debug_log")));
-    assert!(refusal(&line.replace("ttserver", "lcnode")).contains("this node does not replicate"));
+    assert_eq!(debug.notes, ["-uas has no effect: the log is always written in the background"]);
+    assert!(refusal(&line.replace("ttserver", "lcnode")).contains("scripts are not built yet"));
 }
 
 #[test]
 fn what_is_not_built_is_refused_under_the_own_name() {
     for (options, part) in [
-        ("-ulog d", "-ulog: the update log is not built yet"),
-        ("-ulim 1g", "-ulim: the update log"),
-        ("-uas", "-uas: the update log"),
-        ("-mhost h -mport 1", "-mhost/-mport: replication is not built yet"),
-        ("-rts f -rcc", "-rts/-rcc: replication"),
-        ("--master h:1", "--master: replication"),
         ("-ext a.lua", "-ext: scripts are not built yet"),
         ("-extpc f 1.5", "-extpc: scripts are not built yet"),
     ] {
@@ -139,6 +149,15 @@ fn bad_lines_are_refused_with_the_usage() {
         ("lcnode -tout -1", "write seconds"),
         ("lcnode -sid 65536", "65536"),
         ("lcnode -mport 0", "0 is not in 1..="),
+        ("lcnode -mport 65536", "65536"),
+        ("lcnode -mhost a~b", "not the name or address"),
+        ("lcnode --master db2", "write HOST:PORT"),
+        ("lcnode --master fd00::2:1978", "[fd00::2]:1978"),
+        ("lcnode --master db2:0", "write HOST:PORT"),
+        ("lcnode -ulim 1q", "--ulim 1q: not a size"),
+        ("lcnode -ulim 0", "--ulim 0: a size must be between 1"),
+        ("lcnode -ulim 4g,0d", "--ulim 4g,0d: write days as 7d"),
+        ("lcnode --max-skew 0", "write seconds from 1 to 86400"),
         ("lcnode --sync maybe", "write always, never, or an interval"),
         ("lcnode --max-value 12q", "not a size"),
         ("lcnode --max-value 2g", "between 1 and 2147483647"),
@@ -185,6 +204,49 @@ fn masks_work_from_left_to_right() {
     }
     let config = config("lcnode -mask puts,get -unmask x a.tch");
     assert_eq!(config.notes, ["mask: puts names no command", "mask: x names no command"]);
+}
+
+#[test]
+fn whom_a_node_follows() {
+    let shown = |line: &str| {
+        let config = config(line);
+        let masters = config.replication.masters.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let named = config.replication.named_master.map(|master| master.to_string());
+        (masters.join(" "), named.unwrap_or_default(), config.notes)
+    };
+    let none = Vec::<String>::new();
+    let of = |masters: &str, named: &str| (masters.to_owned(), named.to_owned(), none.clone());
+    for (line, expected) in [
+        ("lcnode", of("", "")),
+        ("lcnode --master a:1 -master [::1]:2 --master=a:1", of("a:1 [::1]:2", "")),
+        ("lcnode -mhost b", of("", "b:1978")),
+        ("lcnode -mhost b -mport 5 --master b:5", of("b:5", "b:5")),
+        ("lcnode -mhost [::1] -rts f -rcc", of("", "[::1]:1978")),
+        ("ttserver -mhost b -sid 3 -ulog d", of("", "b:1978")),
+        ("ttserver -mhost= -ulim 128m", of("", "")),
+    ] {
+        assert_eq!(shown(line), expected, "{line}");
+    }
+    for (line, note) in [
+        ("lcnode -mport 5", "-mport has no effect without -mhost"),
+        ("lcnode -uas", "-uas has no effect"),
+        ("lcnode -mhost b -mask slave", "-mask slave: the node follows no master"),
+        ("lcnode --master b:1 -mask all", "-mask slave: the node follows no master"),
+        ("ttserver -mhost b", "no -sid: one is chosen"),
+        ("ttserver -ulog d", "no -sid: one is chosen"),
+        ("ttserver -ulim 0", "-ulim 0: a size must be between 1 and"),
+        ("ttserver -ulim none", "-ulim none: not a size"),
+    ] {
+        let notes = config(line).notes;
+        assert!(notes.len() == 1 && notes[0].contains(note), "{line}: {notes:?}");
+    }
+    assert!(!config("lcnode -mask slave").replication.follow);
+    assert_eq!(config("ttserver -ulim none").replication, config("ttserver").replication);
+    let config = config("lcnode --ulim 1g,30d --max-skew 2.5 -rts r -ulog u -rcc").replication;
+    assert_eq!((config.keep_bytes, config.keep_for), (1 << 30, Duration::from_secs(30 * 86_400)));
+    assert_eq!((config.max_skew, config.check_consistency), (Duration::from_millis(2500), true));
+    assert_eq!(config.time_stamp_file, Some(PathBuf::from("/start/r")));
+    assert_eq!(config.update_logs, Some(PathBuf::from("/start/u")));
 }
 
 #[test]
@@ -255,11 +317,20 @@ fn the_help_names_every_option_and_default() {
         ("--dmn", "[default: off]"),
         ("--pid <PATH>", "[default: none; with --dmn: lcnode.pid, called as ttserver: ttserver.pid]"),
         ("--kl", "[default: off]"),
-        ("--sid <N>", "[default: 0]"),
         ("--log <PATH>", "[default: standard output]"),
         ("--ld", "[default: off"),
         ("--le", "[default: off"),
-        ("--ulog <DIR>", ""),
+        ("--master <HOST:PORT>", "[default: none]"),
+        ("--sid <N>", "[default: 0]"),
+        ("--ulim <SIZE[,DAYSd]>", "[default: 4g,7d]"),
+        ("--max-skew <SECONDS>", "[default: 10]"),
+        ("--mhost <NAME>", "[default: none]"),
+        ("--mport <N>", "[default: 1978]"),
+        ("--rts <PATH>", "[default: none]"),
+        ("--rcc", "[default: off, logged]"),
+        ("--ulog <DIR>", "[default: none]"),
+        ("--uas", "[default: off]"),
+        ("--ext <PATH>", ""),
         ("--extpc <NAME> <SECONDS>", ""),
         ("--mul <N>", ""),
     ] {

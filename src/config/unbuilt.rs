@@ -1,6 +1,6 @@
 //! Options of ttserver that do nothing yet: refused, or accepted and confessed.
 //!
-//! Whoever types a replication option must not believe that the node replicates. So under its own name
+//! Whoever names a script must not believe that the node runs it. So under its own name
 //! the program refuses it. Under the name `ttserver` it must start with the command lines that existing
 //! managers write; there each option becomes a sentence that is logged as an error.
 
@@ -37,32 +37,12 @@ pub(super) fn check(args: &UnbuiltArgs, identity: Identity) -> Result<Vec<String
 }
 
 fn sentences(args: &UnbuiltArgs) -> Vec<String> {
-    let groups: [(&[(&str, bool)], &str); 3] = [
-        (
-            &[("-ulog", args.ulog.is_some()), ("-ulim", args.ulim.is_some()), ("-uas", args.uas)],
-            "the update log is not built yet; other servers cannot replicate from this node",
-        ),
-        (
-            &[
-                ("-mhost", args.mhost.is_some()),
-                ("-mport", args.mport.is_some()),
-                ("--master", args.master.is_some()),
-                ("-rts", args.rts.is_some()),
-                ("-rcc", args.rcc),
-            ],
-            "replication is not built yet; this node does not replicate",
-        ),
-        (
-            &[("-ext", args.ext.is_some()), ("-extpc", args.extpc.is_some())],
-            "scripts are not built yet; calls of their functions fail",
-        ),
-    ];
-    groups
-        .into_iter()
-        .filter_map(|(options, what)| {
-            let given: Vec<&str> =
-                options.iter().filter(|(_, given)| *given).map(|(name, _)| *name).collect();
-            (!given.is_empty()).then(|| format!("{}: {what}", given.join("/")))
-        })
-        .collect()
+    let options = [("-ext", args.ext.is_some()), ("-extpc", args.extpc.is_some())];
+    let given: Vec<&str> = options.iter().filter(|(_, given)| *given).map(|(name, _)| *name).collect();
+    match given.is_empty() {
+        true => Vec::new(),
+        false => {
+            vec![format!("{}: scripts are not built yet; calls of their functions fail", given.join("/"))]
+        }
+    }
 }

@@ -1,15 +1,9 @@
 //! Commands that manage the database.
 
-use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
-
 use lcnode_protocol::{Command, Reply};
 use lcnode_storage::Result;
 
-use super::{Master, Node, Session, note};
-
-/// Longest host name that `setmst` keeps, in bytes, as the original.
-const MAX_HOST: usize = 1023;
+use super::{Node, Session, note};
 
 /// Bytes that the database takes: the log on disk; log and table in memory.
 pub(super) fn size(node: &Node) -> u64 {
@@ -54,43 +48,4 @@ pub(super) fn vanish(node: &Node, session: &mut Session, reply: &mut impl Reply)
     let result = node.store.vanish();
     session.wrote |= result.is_ok();
     answer(session, Command::Vanish, result, reply);
-}
-
-/// Answers as an original does that is given a directory without update logs. Replaying the
-/// original's logs is not built yet, and says so.
-pub(super) fn restore(path: &[u8], reply: &mut impl Reply) {
-    tracing::info!("doing restore command");
-    let path = Path::new(std::ffi::OsStr::from_bytes(path));
-    let logs = std::fs::read_dir(path).map(|files| {
-        files.flatten().filter(|file| file.path().extension().is_some_and(|ending| ending == "ulog")).count()
-    });
-    match logs {
-        Ok(0) => reply.success(),
-        Ok(logs) => {
-            tracing::error!(
-                "do_restore: {} holds {logs} update logs, but replaying them is not built yet",
-                path.display()
-            );
-            reply.failure();
-        }
-        Err(error) => {
-            tracing::error!("do_restore: cannot read {}: {error}", path.display());
-            reply.failure();
-        }
-    }
-}
-
-/// Keeps what it was told, for `stat`. As an original without a server id, the node follows no one.
-pub(super) fn set_master(node: &Node, host: &[u8], port: u32, ts: u64, reply: &mut impl Reply) {
-    let host = String::from_utf8_lossy(&host[..host.len().min(MAX_HOST)]).into_owned();
-    let master = (!host.is_empty() && port > 0).then_some(Master { host, port, ts });
-    if let Some(master) = &master {
-        tracing::error!(
-            "do_setmst: replication is not built yet: {}:{} is kept for stat, and not followed",
-            master.host,
-            master.port
-        );
-    }
-    *node.master.lock() = master;
-    reply.success();
 }

@@ -49,6 +49,11 @@ impl Commands {
     pub fn stop(&self) {
         self.stopping.store(true, Ordering::Release);
     }
+
+    /// Whether the node stops, so that nothing that takes long should go on.
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Acquire)
+    }
 }
 
 /// Runs the program that a client names on a snapshot, or says why not.
@@ -120,7 +125,7 @@ fn wait(commands: &Commands, program: &Path, args: &[OsString]) -> Result<ExitSt
             output.finish();
             return Ok(status);
         }
-        if commands.stopping.load(Ordering::Acquire) {
+        if commands.is_stopping() {
             return Err("the node stops, so it was ended".to_owned());
         }
         if let Some(limit) = commands.timeout.filter(|limit| begun.elapsed() >= *limit) {

@@ -3,6 +3,7 @@
 
 use std::ops::ControlFlow;
 
+use lcnode::replication::digest;
 use lcnode_protocol::{Command, Items, Reply};
 use lcnode_storage::KeyIterator;
 
@@ -32,10 +33,11 @@ enum Function {
     Error,
     Defrag,
     CacheClear,
+    Digest,
 }
 
 impl Function {
-    const ALL: [(&'static [u8], Self); 18] = [
+    const ALL: [(&'static [u8], Self); 19] = [
         (b"put", Self::Put),
         (b"putkeep", Self::PutKeep),
         (b"putcat", Self::PutCat),
@@ -54,6 +56,8 @@ impl Function {
         (b"error", Self::Error),
         (b"defrag", Self::Defrag),
         (b"cacheclear", Self::CacheClear),
+        // Not of the original.
+        (b"digest", Self::Digest),
     ];
 
     /// The function of a name, which is compared up to a NUL byte.
@@ -65,8 +69,8 @@ impl Function {
 
 /// Whether a call may take long: a walk over everything, a sync, or many records.
 pub(super) fn is_slow(name: &[u8], args: usize) -> bool {
-    use Function::{Defrag, Optimize, Regex, Sync, Vanish};
-    args > 1000 || matches!(Function::of(name), Some(Regex | Sync | Optimize | Vanish | Defrag))
+    use Function::{Defrag, Digest, Optimize, Regex, Sync, Vanish};
+    args > 1000 || matches!(Function::of(name), Some(Regex | Sync | Optimize | Vanish | Defrag | Digest))
 }
 
 pub(super) fn misc(node: &Node, session: &mut Session, name: &[u8], args: Items<'_>, reply: &mut impl Reply) {
@@ -117,6 +121,7 @@ pub(super) fn misc(node: &Node, session: &mut Session, name: &[u8], args: Items<
         }
         (Some(Function::Vanish), ..) => admin::vanish(node, session, reply),
         (Some(Function::Error), ..) if !node.store.is_memory() => error(node, session, reply),
+        (Some(Function::Digest), None, _) => digest(node, session, reply),
         // The engine keeps itself tidy, and its cache is the system's.
         (Some(Function::Defrag | Function::CacheClear), ..) if !node.store.is_memory() => reply.success(),
         _ => {
@@ -261,6 +266,21 @@ fn regex(node: &Node, session: &mut Session, pattern: &[u8], max: i64, reply: &m
         return too_large(node, session, Command::Misc, reply);
     }
     reply.end_list();
+}
+
+/// One number for all records, 16 hexadecimal digits: two nodes that have the same records have the same.
+fn digest(node: &Node, session: &mut Session, reply: &mut impl Reply) {
+    match digest::whole(&node.store) {
+        Ok(digest) => {
+            reply.begin_list();
+            reply.item(format!("{digest:016x}").as_bytes());
+            reply.end_list();
+        }
+        Err(error) => {
+            note(session, Command::Misc, &error);
+            reply.failure();
+        }
+    }
 }
 
 fn error(node: &Node, session: &Session, reply: &mut impl Reply) {

@@ -7,17 +7,21 @@ mod admin;
 mod copy;
 mod copy_command;
 mod counters;
+mod master;
 mod misc;
 mod numbers;
 mod posix_regex;
 mod read;
 mod refusals;
+mod restore;
 mod stat;
 mod write;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Instant;
 
+use lcnode::replication::Replication;
 use lcnode_protocol::{Class, Command, Reply, Request};
 use lcnode_storage::{Error, KeyIterator, Store};
 use parking_lot::Mutex;
@@ -25,6 +29,7 @@ use parking_lot::Mutex;
 pub use copy_command::Commands;
 pub use counters::Counters;
 use counters::Miss;
+pub use master::NamedMaster;
 
 use crate::config::Mask;
 
@@ -32,7 +37,9 @@ use crate::config::Mask;
 #[derive(Debug)]
 pub struct Node {
     /// The database.
-    pub store: Store,
+    pub store: Arc<Store>,
+    /// Who follows this node, and whom it follows.
+    pub replication: Replication,
     /// The commands that are refused.
     pub mask: Mask,
     /// Whether a change is acknowledged only once it is durable.
@@ -43,31 +50,20 @@ pub struct Node {
     pub limits: lcnode_protocol::Limits,
     /// Bytes that a reply with a list may have.
     pub max_reply: usize,
-    /// Where `copy` may write.
+    /// Where `copy` may write, and `restore` read.
     pub backup_dir: Option<PathBuf>,
+    /// Where `restore` may read too.
+    pub update_logs: Option<PathBuf>,
     /// What `copy @COMMAND` may run.
     pub commands: Commands,
     /// The database's name as it was given, without tuning.
     pub database_name: String,
-    /// The id of this server, 0 when unset.
-    pub server_id: u16,
     /// When the node started.
     pub started: Instant,
     /// The one iterator, shared by all clients as in the original; none before iterinit.
     pub iterator: Mutex<Option<KeyIterator>>,
-    /// What `setmst` was told last.
-    pub master: Mutex<Option<Master>>,
-}
-
-/// A replication master as `setmst` names it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Master {
-    /// Name or address.
-    pub host: String,
-    /// Port as given.
-    pub port: u32,
-    /// Time stamp to start from, in microseconds.
-    pub ts: u64,
+    /// The master that `setmst` replaces.
+    pub master: NamedMaster,
 }
 
 /// What a connection remembers between its requests.
@@ -139,7 +135,8 @@ pub fn is_slow(request: &Request<'_>) -> bool {
         | Request::Optimize { .. }
         | Request::Vanish
         | Request::Copy { .. }
-        | Request::Restore { .. } => true,
+        | Request::Restore { .. }
+        | Request::SetMst { .. } => true,
         Request::Misc { name, args, .. } => misc::is_slow(name, args.len()),
         Request::MGet { keys } => keys.len() > 1000,
         _ => false,
@@ -177,13 +174,17 @@ pub fn execute(node: &Node, session: &mut Session, request: &Request<'_>, reply:
         Request::Optimize { params } => admin::optimize(node, session, params, reply),
         Request::Vanish => admin::vanish(node, session, reply),
         Request::Copy { path } => copy::copy(node, session, path, reply),
-        Request::Restore { path, .. } => admin::restore(path, reply),
-        Request::SetMst { host, port, ts, .. } => admin::set_master(node, host, port, ts, reply),
+        Request::Restore { path, ts, options } => {
+            restore::restore(node, session, path, ts, options, reply);
+        }
+        Request::SetMst { host, port, ts, options } => {
+            master::set_master(node, session, (host, port), ts, options, reply);
+        }
         Request::Misc { name, args, .. } => misc::misc(node, session, name, args, reply),
         // As the original without a script.
         Request::Ext { .. } => reply.failure(),
-        // The connection answers this one itself.
-        Request::Repl { .. } => reply.failure(),
+        // The connection answers these itself.
+        Request::Repl { .. } | Request::Follow(_) => reply.failure(),
     }
 }
 

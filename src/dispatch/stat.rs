@@ -23,7 +23,7 @@ pub(super) fn text(node: &Node, session: &Session) -> String {
     line("os", &"Linux");
     line("time", &format_args!("{now:.6}"));
     line("pid", &std::process::id());
-    line("sid", &node.server_id);
+    line("sid", &node.store.origin());
     line("type", &if node.store.is_memory() { "on-memory hash" } else { "hash" });
     line("path", &node.database_name);
     line("rnum", &node.store.records());
@@ -32,11 +32,11 @@ pub(super) fn text(node: &Node, session: &Session) -> String {
         line("fatal", &format_args!("10: {}", why.replace(['\t', '\n'], " ")));
     }
     line("bigend", &0);
-    if let Some(master) = &*node.master.lock() {
+    if let Some(master) = node.master.shown(&node.store, node.replication.named().as_ref()) {
         line("mhost", &master.host.replace(['\t', '\n'], " "));
         line("mport", &master.port);
-        line("rts", &master.ts);
-        line("delay", &format_args!("{:.6}", (now - master.ts as f64 / 1e6).max(0.0)));
+        line("rts", &master.rts);
+        line("delay", &format_args!("{:.6}", master.delay));
     }
     line("fd", &session.descriptor);
     line("loadavg", &format_args!("{:.6}", load_average()));
@@ -48,6 +48,7 @@ pub(super) fn text(node: &Node, session: &Session) -> String {
     line("ru_sys", &format_args!("{system:.6}"));
     line("ru_real", &format_args!("{:.6}", node.started.elapsed().as_secs_f64()));
     text.push_str(&node.counters.text());
+    node.replication.stat(&mut text);
     text
 }
 

@@ -1,7 +1,8 @@
 //! Commands that change one record. Each has a half that tells what happened, which `misc` uses too.
 
+use lcnode::changes;
 use lcnode_protocol::{Command, Reply};
-use lcnode_storage::{Change, Result};
+use lcnode_storage::Result;
 
 use super::counters::Miss;
 use super::{ErrorNumber, Node, Session, note};
@@ -54,10 +55,7 @@ pub(super) fn put_keep(node: &Node, session: &mut Session, key: &[u8], value: &[
 }
 
 pub(super) fn do_put_keep(node: &Node, session: &mut Session, key: &[u8], value: &[u8]) -> bool {
-    let result = node.store.update(key, |old| match old {
-        Some(_) => Change::Keep,
-        None => Change::Put { kept: &[], new: value },
-    });
+    let result = node.store.update(key, |old| changes::keep(old, value));
     changed(session, Command::PutKeep, ErrorNumber::Exists, result)
 }
 
@@ -68,11 +66,7 @@ pub(super) fn put_cat(node: &Node, session: &mut Session, key: &[u8], value: &[u
 
 pub(super) fn do_put_cat(node: &Node, session: &mut Session, key: &[u8], value: &[u8]) -> bool {
     let limit = node.limits.max_value as usize;
-    let result = node.store.update(key, |old| {
-        let kept = old.unwrap_or_default();
-        // What could not be read back in one reply is not stored.
-        if kept.len() + value.len() > limit { Change::Keep } else { Change::Put { kept, new: value } }
-    });
+    let result = node.store.update(key, |old| changes::append(old, value, limit));
     changed(session, Command::PutCat, ErrorNumber::Write, result)
 }
 
@@ -85,17 +79,7 @@ pub(super) fn put_shl(
     reply: &mut impl Reply,
 ) {
     let limit = node.limits.max_value as usize;
-    let result = node.store.update(key, |old| match old {
-        // A new record keeps all of its value, whatever the width (observed).
-        None => Change::Put { kept: &[], new: value },
-        Some(old) => {
-            let cut = (old.len() + value.len()).saturating_sub(width as usize);
-            let kept = &old[cut.min(old.len())..];
-            let new = &value[cut.saturating_sub(old.len())..];
-            // As for putcat.
-            if kept.len() + new.len() > limit { Change::Keep } else { Change::Put { kept, new } }
-        }
-    });
+    let result = node.store.update(key, |old| changes::shift(old, value, width, limit));
     let done = changed(session, Command::PutShl, ErrorNumber::Write, result);
     answer_put(node, session, done, reply);
 }

@@ -22,10 +22,11 @@ use lcnode_protocol::Request;
 use lcnode_protocol::binary::{Decoder, Encoder, Reject, Step};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 
-use crate::dispatch::{self, Node, Session};
+use crate::dispatch::{self, Session};
 use crate::server::Shared;
 use crate::server::budget::Share;
 use crate::server::group;
+use crate::server::handshake::{self, Handover};
 
 /// Bytes read at once.
 const READ: usize = 64 << 10;
@@ -59,6 +60,8 @@ enum Next {
     Slow(Vec<u8>),
     /// Close.
     Close,
+    /// Give the connection to replication.
+    HandOver(Handover),
 }
 
 /// Where requests come from.
@@ -84,7 +87,7 @@ enum End {
     /// What comes next is no request.
     Reject(Reject),
     /// The next request asks for changes from now on.
-    Repl { ts: u64, sid: u32 },
+    HandOver(Handover),
 }
 
 /// Everything about a connection but its socket.
@@ -103,8 +106,14 @@ struct State {
     peer: String,
 }
 
-/// Serves a connection until it ends.
-pub(crate) async fn serve<S>(mut stream: S, shared: Arc<Shared>, peer: String, shard: usize, descriptor: i32)
+/// Serves a connection until it ends, or belongs to replication: then it is given back.
+pub(crate) async fn serve<S>(
+    mut stream: S,
+    shared: Arc<Shared>,
+    peer: String,
+    shard: usize,
+    descriptor: i32,
+) -> Option<(S, Handover)>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -120,13 +129,18 @@ where
         shared,
     };
     match run(&mut stream, &mut state).await {
-        Ok(()) => linger(&mut stream).await,
+        Ok(Some(handover)) => return Some((stream, handover)),
+        Ok(None) => linger(&mut stream).await,
         Err(error) => tracing::info!("{}: closed: {error}", state.peer),
     }
     tracing::debug!("connection finished: {}", state.peer);
+    None
 }
 
-async fn run<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S, state: &mut State) -> io::Result<()> {
+async fn run<S>(stream: &mut S, state: &mut State) -> io::Result<Option<Handover>>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     let shared = Arc::clone(&state.shared);
     let mut share = Share::of(&shared.budget);
     let mut source = Source::Socket;
@@ -138,7 +152,8 @@ async fn run<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S, state: &mut Stat
             state.send(stream).await?;
         }
         source = match next {
-            Next::Close => return Ok(()),
+            Next::Close => return Ok(None),
+            Next::HandOver(handover) => return Ok(Some(handover)),
             Next::Execute => Source::Rest,
             Next::Slow(request) => {
                 state.execute_slowly(request).await?;
@@ -147,7 +162,7 @@ async fn run<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S, state: &mut Stat
             Next::Read if state.rest.is_empty() => Source::Socket,
             Next::Read => {
                 if !state.read_rest(stream, &mut share).await? {
-                    return Ok(());
+                    return Ok(None);
                 }
                 Source::Rest
             }
@@ -295,9 +310,13 @@ impl State {
                     tracing::info!("{}: {reject}", self.peer);
                     return (input.len(), Next::Close);
                 }
-                End::Repl { ts, sid } => {
-                    answer_repl(&self.shared.node, self.session.shard, ts, sid, output);
-                    return (input.len(), Next::Close);
+                End::HandOver(handover) => {
+                    let node = &self.shared.node;
+                    let next = match handshake::is_allowed(node, self.session.shard, &handover, output) {
+                        true => Next::HandOver(handover),
+                        false => Next::Close,
+                    };
+                    return (input.len(), next);
                 }
             }
         }
@@ -309,7 +328,12 @@ impl State {
         let mut used = 0;
         while !batch.is_full() {
             match self.decoder.decode(&input[used..]) {
-                Ok(Step::Request { request: Request::Repl { ts, sid }, .. }) => return End::Repl { ts, sid },
+                Ok(Step::Request { request: Request::Repl { ts, sid }, .. }) => {
+                    return End::HandOver(Handover::Original { ts, sid });
+                }
+                Ok(Step::Request { request: Request::Follow(hello), .. }) => {
+                    return End::HandOver(Handover::Follower(hello));
+                }
                 Ok(Step::Request { request, used: len }) if dispatch::is_slow(&request) => {
                     return End::Slow { len };
                 }
@@ -413,19 +437,5 @@ impl State {
         }
         (self.pending, self.sent) = (Vec::new(), 0);
         Ok(())
-    }
-}
-
-/// Answers `repl` as an original without an update log: its own id, and the end.
-fn answer_repl(node: &Node, shard: usize, ts: u64, sid: u32, output: &mut Vec<u8>) {
-    let command = lcnode_protocol::Command::Repl;
-    node.counters.count(shard, command);
-    if node.mask.forbids(dispatch::bits(command)) {
-        tracing::info!("do_repl: forbidden");
-    } else if sid == u32::from(node.server_id) {
-        tracing::info!("do_repl: rejected circular replication");
-    } else {
-        tracing::error!("do_repl: server {sid} asks for changes since {ts}: replication is not built yet");
-        output.extend_from_slice(&u32::from(node.server_id).to_be_bytes());
     }
 }

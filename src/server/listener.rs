@@ -7,12 +7,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use lcnode::replication::Socket;
 use tokio::net::{TcpSocket, UnixSocket};
 
 use crate::config::Listen;
 use crate::server::Shared;
-use crate::server::connection;
 use crate::server::runtime::Workers;
+use crate::server::{connection, handshake};
 
 /// Connections that may wait to be accepted; the system's own limit is often lower.
 const BACKLOG: u32 = 4096;
@@ -140,7 +141,17 @@ async fn accept_tcp(
     worker.spawn(async move {
         let descriptor = stream.as_raw_fd();
         match tokio::net::TcpStream::from_std(stream) {
-            Ok(stream) => connection::serve(stream, shared, peer.to_string(), number, descriptor).await,
+            Ok(stream) => {
+                let node = Arc::clone(&shared.node);
+                let served = connection::serve(stream, shared, peer.to_string(), number, descriptor).await;
+                let Some((stream, handover)) = served else { return };
+                match stream.into_std() {
+                    Ok(socket) => {
+                        handshake::hand_over(&node, Socket::Tcp(socket), handover, peer.to_string());
+                    }
+                    Err(error) => tracing::error!("cannot lead {peer}: {error}"),
+                }
+            }
             Err(error) => tracing::error!("cannot serve {peer}: {error}"),
         }
     });
@@ -160,7 +171,13 @@ async fn accept_unix(
         let descriptor = stream.as_raw_fd();
         match tokio::net::UnixStream::from_std(stream) {
             Ok(stream) => {
-                connection::serve(stream, shared, "(unix):0".to_owned(), number, descriptor).await;
+                let (node, peer) = (Arc::clone(&shared.node), "(unix):0".to_owned());
+                let served = connection::serve(stream, shared, peer.clone(), number, descriptor).await;
+                let Some((stream, handover)) = served else { return };
+                match stream.into_std() {
+                    Ok(socket) => handshake::hand_over(&node, Socket::Unix(socket), handover, peer),
+                    Err(error) => tracing::error!("cannot lead a local follower: {error}"),
+                }
             }
             Err(error) => tracing::error!("cannot serve a local client: {error}"),
         }

@@ -3,6 +3,7 @@
 mod budget;
 mod connection;
 mod group;
+mod handshake;
 mod listener;
 mod runtime;
 

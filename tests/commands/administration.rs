@@ -1,6 +1,5 @@
 //! Commands that manage, and those that answer as an original without script, log or master would.
 
-use std::fs;
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -147,21 +146,6 @@ fn setmst_is_kept_for_stat() {
         }
         client.send(&wire::setmst(b"h", 1 << 31, 0, 0));
         assert_eq!(client.rest(), b"", "a negative port");
-    });
-}
-
-#[test]
-fn restore_of_no_logs() {
-    on_both(&[], |node| {
-        let folder = folder();
-        let mut client = node.client();
-        let path = folder.path().to_str().unwrap().as_bytes();
-        client.ask(&wire::restore(path, 0, 0), &[0]);
-        client.ask(&wire::restore(b"", 0, 0), &[1]);
-        client.ask(&wire::restore(&[path, b"/none"].concat(), 0, 1), &[1]);
-        fs::write(folder.path().join("00000001.ulog"), b"\xc9").unwrap();
-        // It must not say that it has replayed what it has not.
-        client.ask(&wire::restore(path, 0, 0), &[1]);
     });
 }
 

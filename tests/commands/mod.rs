@@ -11,3 +11,4 @@ mod numbers;
 mod read_only;
 mod records;
 mod regex;
+mod restore;

@@ -4,7 +4,7 @@ use super::reject::Reason;
 
 /// Why a request cannot be decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Stop {
+pub(crate) enum Stop {
     /// So many bytes of input, counted from the start of the request, are needed
     /// to get any further. More than there are.
     Short(usize),
@@ -21,7 +21,7 @@ impl From<Reason> for Stop {
 
 /// What is left of the input of one request.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Cursor<'a> {
+pub(crate) struct Cursor<'a> {
     input: &'a [u8],
     rest: &'a [u8],
 }
@@ -29,26 +29,26 @@ pub(super) struct Cursor<'a> {
 impl<'a> Cursor<'a> {
     /// At the start of a request.
     #[inline]
-    pub(super) fn new(input: &'a [u8]) -> Self {
+    pub(crate) fn new(input: &'a [u8]) -> Self {
         Self { input, rest: input }
     }
 
     /// Bytes read so far.
     #[inline]
-    pub(super) fn used(&self) -> usize {
+    pub(crate) fn used(&self) -> usize {
         self.input.len() - self.rest.len()
     }
 
     /// The bytes not yet read.
     #[inline]
-    pub(super) fn rest(&self) -> &'a [u8] {
+    pub(crate) fn rest(&self) -> &'a [u8] {
         self.rest
     }
 
     /// The next `N` 32-bit numbers. They are read together, so that what a
     /// header says does not depend on where the input was cut.
     #[inline]
-    pub(super) fn words<const N: usize>(&mut self) -> Result<[u32; N], Stop> {
+    pub(crate) fn words<const N: usize>(&mut self) -> Result<[u32; N], Stop> {
         let mut words = [0; N];
         let mut rest = self.rest;
         for word in &mut words {
@@ -64,7 +64,7 @@ impl<'a> Cursor<'a> {
 
     /// The next fields, of these sizes. All must be there before any is read.
     #[inline]
-    pub(super) fn fields<const N: usize>(&mut self, sizes: [usize; N]) -> Result<[&'a [u8]; N], Stop> {
+    pub(crate) fn fields<const N: usize>(&mut self, sizes: [usize; N]) -> Result<[&'a [u8]; N], Stop> {
         let mut fields = [&[][..]; N];
         let mut rest = self.rest;
         for (field, &size) in fields.iter_mut().zip(&sizes) {
@@ -80,7 +80,7 @@ impl<'a> Cursor<'a> {
 
     /// Moves on by `size` bytes, which the caller knows to be there.
     #[inline]
-    pub(super) fn skip(&mut self, size: usize) {
+    pub(crate) fn skip(&mut self, size: usize) {
         self.rest = self.rest.get(size..).unwrap_or_default();
     }
 }

@@ -7,6 +7,7 @@ use super::run::Progress;
 use super::{MAGIC, sizes};
 use crate::command::Command;
 use crate::limits::Limits;
+use crate::peer::{self, FollowerHello};
 use crate::request::Request;
 
 /// What a decoder made of its input.
@@ -94,7 +95,10 @@ impl Decoder {
     #[inline(never)]
     fn less_frequent<'a>(&mut self, id: u8, cursor: &mut Cursor<'a>) -> Result<Request<'a>, Stop> {
         let Some(command) = Command::from_id(id) else {
-            return Err(Reason::UnknownCommand(id).into());
+            return match id {
+                peer::FOLLOW => follow(cursor),
+                _ => Err(Reason::UnknownCommand(id).into()),
+            };
         };
         Ok(match command {
             Command::Put => {
@@ -233,10 +237,18 @@ impl Decoder {
     }
 }
 
+/// The hello of an lcnode that wants to follow this one.
+fn follow<'a>(cursor: &mut Cursor<'a>) -> Result<Request<'a>, Stop> {
+    let [bytes] = cursor.fields([FollowerHello::FIXED])?;
+    let hello = FollowerHello::read(bytes).map_err(Reason::BadHello)?;
+    Ok(Request::Follow(hello))
+}
+
 /// A refusal, with the command if the input got as far as its byte.
 #[cold]
 fn reject(input: &[u8], reason: Reason) -> Reject {
     let command = match input {
+        [MAGIC, peer::FOLLOW, ..] => Some(Command::Repl),
         [MAGIC, id, ..] => Command::from_id(*id),
         _ => None,
     };

@@ -15,14 +15,17 @@
 //!   [`Limits`](crate::Limits).
 //! - Any rejection is meant to end the connection. The original goes on with
 //!   what it has buffered, wherever that begins.
+//!
+//! One request more than the original has: `C8 A1`, the hello of an lcnode that
+//! wants to follow this one, [`Request::Follow`](crate::Request::Follow).
 
-mod cursor;
+pub(crate) mod cursor;
 mod decoder;
 mod encoder;
 mod number;
 mod reject;
 mod run;
-mod sizes;
+pub(crate) mod sizes;
 
 pub use decoder::{Decoder, Step};
 pub use encoder::Encoder;

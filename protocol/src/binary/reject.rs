@@ -5,6 +5,7 @@ use std::fmt;
 
 use super::{MAX_ITEMS, MAX_NAME, MAX_TEXT};
 use crate::command::Command;
+use crate::peer;
 
 /// A request that is refused: nothing of it is to be executed, nothing is to be
 /// answered, and the connection is to be closed.
@@ -79,6 +80,8 @@ pub enum Reason {
         /// The server id that was sent.
         sid: u32,
     },
+    /// The hello of a follower is none.
+    BadHello(peer::Reason),
 }
 
 /// A number in the header of a request, or the size in front of an item.
@@ -146,6 +149,7 @@ impl fmt::Display for Reason {
             Reason::BadReplication { ts, sid } => {
                 write!(f, "time stamp {ts} and server id {sid} must both be at least 1")
             }
+            Reason::BadHello(reason) => reason.fmt(f),
         }
     }
 }

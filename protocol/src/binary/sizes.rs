@@ -6,14 +6,14 @@ use crate::limits::Limits;
 
 /// The size of a key or of a prefix, which `field` tells apart.
 #[inline]
-pub(super) fn key(size: u32, field: Field, limits: Limits) -> Result<usize, Reason> {
+pub(crate) fn key(size: u32, field: Field, limits: Limits) -> Result<usize, Reason> {
     let limit = limits.max_key;
     bounded(size, field, limit, Reason::KeyTooLong { size, limit })
 }
 
 /// The size of a value.
 #[inline]
-pub(super) fn value(size: u32, limits: Limits) -> Result<usize, Reason> {
+pub(crate) fn value(size: u32, limits: Limits) -> Result<usize, Reason> {
     let limit = limits.max_value;
     let too_long = Reason::ValueTooLong { size, limit };
     bounded(size, Field::Value, limit, too_long)
@@ -21,7 +21,7 @@ pub(super) fn value(size: u32, limits: Limits) -> Result<usize, Reason> {
 
 /// The size of an argument of `misc`.
 #[inline]
-pub(super) fn argument(size: u32, limits: Limits) -> Result<usize, Reason> {
+pub(crate) fn argument(size: u32, limits: Limits) -> Result<usize, Reason> {
     let limit = limits.max_field();
     let too_long = Reason::ArgumentTooLong { size, limit };
     bounded(size, Field::Argument, limit, too_long)
@@ -29,19 +29,19 @@ pub(super) fn argument(size: u32, limits: Limits) -> Result<usize, Reason> {
 
 /// The size of the name of a function.
 #[inline]
-pub(super) fn name(size: u32) -> Result<usize, Reason> {
+pub(crate) fn name(size: u32) -> Result<usize, Reason> {
     bounded(size, Field::Name, MAX_NAME, Reason::NameTooLong { size })
 }
 
 /// The size of parameters, a path or a host, which `field` tells apart.
 #[inline]
-pub(super) fn text(size: u32, field: Field) -> Result<usize, Reason> {
+pub(crate) fn text(size: u32, field: Field) -> Result<usize, Reason> {
     bounded(size, field, MAX_TEXT, Reason::TextTooLong { field, size })
 }
 
 /// The number of items of a run.
 #[inline]
-pub(super) fn count(count: u32) -> Result<u32, Reason> {
+pub(crate) fn count(count: u32) -> Result<u32, Reason> {
     let too_many = Reason::TooManyItems { count };
     bounded(count, Field::Count, MAX_ITEMS, too_many)?;
     Ok(count)
@@ -49,7 +49,7 @@ pub(super) fn count(count: u32) -> Result<u32, Reason> {
 
 /// Any number that is not negative as a signed one.
 #[inline]
-pub(super) fn natural(number: u32, field: Field) -> Result<u32, Reason> {
+pub(crate) fn natural(number: u32, field: Field) -> Result<u32, Reason> {
     let value = number.cast_signed();
     if value < 0 {
         return Err(Reason::Negative { field, value });

@@ -1,6 +1,7 @@
 //! Seeded random numbers and request streams.
 
 use crate::wire::{encode, message, run};
+use lcnode_protocol::peer::{Epoch, FollowerHello, Position, VERSION};
 use lcnode_protocol::{Command, Items, Request};
 
 /// The SplitMix64 generator.
@@ -87,8 +88,24 @@ pub(crate) fn valid(random: &mut Random) -> Vec<u8> {
         Command::Size => Request::Size,
         Command::Stat => Request::Stat,
         Command::Misc => Request::Misc { name: key, options, args: items },
+        Command::Repl if number & 1 == 0 => Request::Follow(hello(random)),
         Command::Repl => Request::Repl { ts, sid: number | 1 },
     })
+}
+
+/// The hello of a follower.
+fn hello(random: &mut Random) -> FollowerHello {
+    let mut position = || Position { segment: random.next() >> 32, offset: random.next() >> 32 };
+    let position = Epoch { id: 7, position: position() };
+    let number = random.next();
+    FollowerHello {
+        version: VERSION,
+        sid: number as u16,
+        identity: random.next(),
+        clock: random.next(),
+        position: (number & 1 << 20 != 0).then_some(position),
+        mine: number & 1 << 21 != 0,
+    }
 }
 
 /// Bytes that are nearly a request, or nothing like it.

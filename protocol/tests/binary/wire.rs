@@ -58,6 +58,11 @@ pub(crate) fn encode(request: &Request<'_>) -> Vec<u8> {
             let [high, low] = halves(ts);
             message(id, &[high, low, sid], &[])
         }
+        Request::Follow(hello) => {
+            let mut wire = Vec::new();
+            hello.encode(&mut wire);
+            wire
+        }
         Request::IterInit
         | Request::IterNext
         | Request::Sync

@@ -84,14 +84,14 @@ pub struct Tail {
     /// The latest stamp in the log, in microseconds: the next one is later, so a change wins over all
     /// that was there before it.
     pub last_ts: u64,
-    /// Records appended since the log was opened, manifests not counted.
-    pub appended: u64,
     /// Microseconds: see above. For followers that know a position only as a time.
     pub order: u64,
     /// What the node remembers.
     pub memos: Memos,
     /// All that is older has been deleted at once.
     pub vanished: Stamp,
+    /// Records appended since the log was opened, manifests not counted.
+    pub appended: u64,
 }
 
 /// What every segment of a log shares.
@@ -348,10 +348,10 @@ mod tests {
             cramped: false,
             full: None,
             last_ts: 0,
-            appended: 0,
             order: 0,
             memos: Memos::default(),
             vanished: Stamp::default(),
+            appended: 0,
         }
     }
 

@@ -36,9 +36,9 @@ struct State {
     files: BTreeMap<String, Held>,
     /// Places of files that were removed, until nobody maps them any more.
     removed: Vec<Place>,
-    /// How often the power was lost.
-    losses: u64,
     is_dead: bool,
+    /// How often it has lost its power.
+    boot: u64,
 }
 
 /// A part of the memory.
@@ -101,7 +101,7 @@ impl Held {
 impl State {
     fn new() -> io::Result<Self> {
         let memory = File::from(memfd_create("lcnode", MemfdFlags::CLOEXEC)?);
-        Ok(Self { memory, next: 0, files: BTreeMap::new(), removed: Vec::new(), losses: 0, is_dead: false })
+        Ok(Self { memory, next: 0, files: BTreeMap::new(), removed: Vec::new(), is_dead: false, boot: 0 })
     }
 
     /// A place in the memory for `len` bytes, all zeros.
@@ -163,19 +163,23 @@ impl Simulated {
         let mut chance = Chance(seed);
         // Some losses take nearly all, some nearly nothing.
         let kept = chance.next() % 9;
-        // The sectors of a page that are kept.
         let mut torn = 0;
         let next = self.succeed(&mut |first, sector| {
             if first {
                 torn = match chance.next() % 4 {
                     0 => chance.next() as u8,
-                    _ if chance.next() % 8 < kept => u8::MAX,
-                    _ => 0,
+                    _ => {
+                        if chance.next() % 8 < kept {
+                            u8::MAX
+                        } else {
+                            0
+                        }
+                    }
                 };
             }
             torn >> (sector % 8) & 1 == 1
         })?;
-        next.state.lock().losses += 1;
+        next.state.lock().boot += 1;
         Ok(next)
     }
 
@@ -190,7 +194,7 @@ impl Simulated {
     /// the sector is the first of its page that is not certain, and its number.
     fn succeed(&self, is_kept: &mut dyn FnMut(bool, usize) -> bool) -> io::Result<Self> {
         let mut state = self.state.lock();
-        let mut next = State { losses: state.losses, ..State::new()? };
+        let mut next = State::new()?;
         for (name, held) in &state.files {
             let mut bytes = held.durable.clone();
             bytes.resize(held.len, 0);
@@ -209,6 +213,7 @@ impl Simulated {
             next.add(name, bytes)?;
         }
         state.is_dead = true;
+        next.boot = state.boot;
         Ok(Self { state: Arc::new(Mutex::new(next)) })
     }
 
@@ -318,12 +323,12 @@ impl Medium for Simulated {
         })
     }
 
-    fn boot(&self) -> String {
-        self.state.lock().losses.to_string()
-    }
-
     fn is_durable(&self) -> bool {
         true
+    }
+
+    fn boot(&self) -> String {
+        self.state.lock().boot.to_string()
     }
 
     fn describe(&self, name: &str) -> String {

@@ -344,8 +344,8 @@ impl Shared {
         let draft = Draft::new(Kind::Manifest, &[], [&value, &[]]);
         let mut body = Hasher::new();
         body.update(&value);
-        let time = self.options.clock.now();
-        append::append(&mut tail, &self.kit, self, &draft, body, time, Urgency::Compaction)?;
+        let now = self.options.clock.now();
+        append::append(&mut tail, &self.kit, self, &draft, body, now, Urgency::Compaction)?;
         let end = self.set_end(&tail);
         drop(tail);
         self.announce(end);

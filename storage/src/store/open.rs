@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, AtomicUsize};
+use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize};
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
@@ -228,10 +228,10 @@ fn into_store(
         full: None,
         order: order_at(&active, &opened.segments).max(last_ts),
         last_ts,
-        appended: 0,
         vanished: replay.memos.get(memo::VANISHED).map(memo::decode_stamp).unwrap_or_default(),
         memos: replay.memos,
         active,
+        appended: 0,
     };
     let view = Arc::new(View { table: Arc::new(replay.table), segments: opened.segments });
     let shared = Arc::new(Shared {
@@ -258,8 +258,7 @@ fn into_store(
         providing: Mutex::default(),
         worked_up_to: AtomicU64::new(0),
         newest: Newest::of(&replay.state),
-        counting: AtomicBool::new(false),
-        run: AtomicU32::new(0),
+        run: Mutex::new(None),
         options,
     });
     let threads = worker::start(&shared)?;

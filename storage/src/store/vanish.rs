@@ -12,6 +12,7 @@ use crate::log::memo;
 use crate::log::record::{Attributes, Head, Kind, Stamp};
 use crate::log::segment::Counts;
 use crate::log::writer::{Tail, Urgency};
+use crate::store::feed::NewEnd;
 use crate::store::{Shared, Store, View};
 
 impl Store {
@@ -43,8 +44,7 @@ impl Shared {
             self.replace_table(&empty);
             self.set_end(&tail)
         };
-        self.announce(end);
-        self.after_vanish();
+        self.after_vanish(end);
         Ok(())
     }
 
@@ -53,7 +53,7 @@ impl Shared {
         let empty = self.empty_table()?;
         // No record is moved meanwhile.
         let _compacting = self.lock_compacting();
-        let (is_all, end) = {
+        let (end, is_all) = {
             let _stripes = self.lock_all_stripes();
             let mut tail = self.tail.lock();
             let is_all = tail.last_ts < stamp.ts;
@@ -70,14 +70,13 @@ impl Shared {
             if is_all {
                 self.replace_table(&empty);
             }
-            (is_all, self.set_end(&tail))
+            (self.set_end(&tail), is_all)
         };
-        self.announce(end);
         if !is_all {
             // From here on nothing older comes in any more.
             self.remove_older(stamp);
         }
-        self.after_vanish();
+        self.after_vanish(end);
         Ok(true)
     }
 
@@ -120,7 +119,8 @@ impl Shared {
         }
     }
 
-    fn after_vanish(&self) {
+    fn after_vanish(&self, end: NewEnd) {
+        self.announce(end);
         // So that nobody holds on to the old table.
         self.pass_all_stripes();
         self.signals.wake_compactor();

@@ -384,11 +384,12 @@ fn a_full_disk_does_not_loosen_a_hold() {
     assert_eq!((seen.len(), read), (made, LogRead::Upto(store.end())));
     store.set_hold(Hold::NONE);
     let until = Instant::now() + Duration::from_secs(30);
-    while store.full().is_some() {
-        assert!(Instant::now() < until, "{:?}", store.segments());
-        std::thread::sleep(Duration::from_millis(5));
+    for number in 0..2_000 {
+        while put(number).is_err() {
+            assert!(Instant::now() < until, "put {number}: {:?}", store.segments());
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
-    (0..2_000).for_each(|number| put(number).unwrap());
 }
 
 /// A removal that has begun is over before a new hold counts.

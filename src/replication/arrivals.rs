@@ -1,0 +1,116 @@
+//! Records of a leader, from bytes into the store.
+
+use lcnode_storage::{Arrival, Kind, Position, Received, Store};
+
+use super::ended::Ended;
+use super::memos::{self, Progress};
+use super::peers::Peers;
+
+/// Records that are given to the store at once.
+const BATCH: usize = 512;
+
+/// How the records of one leader are taken over.
+#[derive(Debug, Default)]
+pub struct Arrivals {
+    via: u16,
+    own: u16,
+    /// Deletions up to this time may have been forgotten here, in microseconds; 0 for none.
+    collected: u64,
+    /// Up to these times all changes of a server had been here, by its id.
+    had: Vec<(u16, u64)>,
+    /// Records that came.
+    count: u64,
+}
+
+impl Arrivals {
+    /// From the leader `via`, of whose changes all up to the time `had` were here once.
+    #[must_use]
+    pub fn new(store: &Store, peers: &Peers, via: u16, had: u64) -> Self {
+        let own = store.origin();
+        let mut all: Vec<(u16, u64)> = store
+            .memos()
+            .iter()
+            .filter_map(|(key, value)| Some((memos::progress_sid(key)?, Progress::decode(value)?.ts)))
+            .filter(|(sid, _)| *sid != via)
+            .collect();
+        all.push((via, had));
+        // What was made here was here, unless a crash took the end of the log.
+        all.push((own, had.min(store.opened().last_ts)));
+        Self { via, own, collected: peers.collected(store), had: all, count: 0 }
+    }
+
+    /// Records that came.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// Takes over the records of a frame that leads to `next`, none later than the time `until`. Says how many were
+    /// news. Where `is_refill`, what had been here and is unknown now was deleted here, and stays so.
+    pub fn apply(
+        &mut self,
+        store: &Store,
+        mut bytes: &[u8],
+        is_refill: bool,
+        until: u64,
+        next: Position,
+    ) -> Result<usize, Ended> {
+        let all = bytes.len();
+        let mut batch = Vec::with_capacity(BATCH.min(all / 20 + 1));
+        let mut buried = 0;
+        let mut news = 0;
+        while !bytes.is_empty() {
+            let (record, len) = Received::read(bytes).map_err(|why| Ended::Record {
+                why,
+                at: all - bytes.len(),
+                before: next,
+            })?;
+            let stamp = record.stamp();
+            if stamp.ts > until {
+                let seconds = (stamp.ts - until) / 1_000_000;
+                return Err(Ended::Skew { what: "a record, beyond what is allowed,", seconds });
+            }
+            let limit =
+                if is_refill && record.kind() != Kind::Vanish { self.buried(stamp.origin) } else { 0 };
+            if batch.len() == BATCH || limit != buried {
+                news += self.flush(store, &mut batch, buried)?;
+                buried = limit;
+            }
+            batch.push(record);
+            bytes = bytes.get(len..).unwrap_or_default();
+        }
+        Ok(news + self.flush(store, &mut batch, buried)?)
+    }
+
+    fn flush(&mut self, store: &Store, batch: &mut Vec<Received<'_>>, buried: u64) -> Result<usize, Ended> {
+        if batch.is_empty() {
+            return Ok(0);
+        }
+        let news = store.apply(batch, Arrival { via: self.via, buried }).map_err(Ended::Storage)?;
+        self.count += batch.len() as u64;
+        batch.clear();
+        Ok(news)
+    }
+
+    /// Up to when changes of a server that are unknown here now were deleted here. Of others than the leader, this
+    /// node and those it follows nothing is known.
+    fn buried(&self, origin: u16) -> u64 {
+        if self.collected == 0 {
+            return 0;
+        }
+        let had = self.had.iter().find(|(sid, _)| *sid == origin);
+        had.map_or(0, |(_, ts)| self.collected.min(*ts))
+    }
+
+    /// Deletes by tombstones made here; says how many changed anything.
+    pub fn bury(&self, store: &Store, tombstones: &[Vec<u8>]) -> Result<usize, Ended> {
+        let mut count = 0;
+        for bytes in tombstones {
+            let before = Position::default();
+            let (record, _) = Received::read(bytes).map_err(|why| Ended::Record { why, at: 0, before })?;
+            debug_assert_eq!(record.stamp().origin, self.own);
+            count += store.apply(&[record], Arrival { via: self.own, buried: 0 }).map_err(Ended::Storage)?;
+        }
+        Ok(count)
+    }
+}

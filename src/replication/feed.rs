@@ -1,0 +1,329 @@
+//! The leader's side of one follower, without I/O: the log in, frames out.
+
+use std::collections::VecDeque;
+
+use lcnode_protocol::peer::{
+    Epoch, FollowerFrame, FollowerHello, LeaderFrame, LeaderHello, Mode, RecordsWriter, VERSION,
+};
+use lcnode_storage::{Kind, LogRead, LogRecord, Position, Store};
+
+use super::digest::{Answers, Job, Outcome};
+use super::ended::Ended;
+use super::peers::{Ack, Peers, bytes_behind};
+use super::{local, wire};
+
+/// Bytes of log that are read for one frame.
+const BATCH: usize = 256 << 10;
+/// The records of a frame have at most so many bytes, unless it is one record.
+const MAX_RECORDS: usize = 1 << 20;
+/// A follower is told its place at least so often, in bytes of log, where all of it is left out.
+const SKIP: usize = 1 << 20;
+/// Frames whose acknowledgement is waited for, of which is known what they held.
+const MAX_SENT: usize = 8192;
+
+/// One follower.
+#[derive(Debug)]
+pub struct Feed {
+    sid: u16,
+    connection: u64,
+    /// Where to read on.
+    at: Position,
+    /// Before this, moved records are sent too: there was no older copy that the follower could have.
+    full_until: Position,
+    /// Before this, the follower's own records are sent too, lest it has lost them.
+    mine_until: Position,
+    /// Largest time of a change up to `at`; 0 where it is not known.
+    ts: u64,
+    /// Changes passed.
+    changes: u64,
+    /// Records passed, counted as [`Store::appended`] counts, once the end was reached.
+    passed: Option<u64>,
+    /// Bytes and records passed since the handshake.
+    volume: (u64, u64),
+    /// Bytes left out since the last frame.
+    skipped: usize,
+    /// What was sent and not acknowledged: next position, last change, changes.
+    sent: VecDeque<(Position, u64, u64)>,
+    answers: Answers,
+}
+
+/// What a follower is told when it is turned away.
+#[derive(Debug)]
+pub struct Refusal {
+    /// The answer, as bytes.
+    pub hello: Vec<u8>,
+    /// Why.
+    pub why: Ended,
+}
+
+/// How far behind a follower is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lag {
+    /// Bytes of log.
+    pub bytes: u64,
+    /// Records of it; an estimate until the follower was in step once.
+    pub records: u64,
+}
+
+impl Feed {
+    /// Answers a hello: the feed and the bytes of the answer, or a refusal.
+    pub fn start(store: &Store, peers: &Peers, hello: &FollowerHello) -> Result<(Self, Vec<u8>), Refusal> {
+        let own = store.origin();
+        let refuse = |why: Ended| {
+            let mut bytes = Vec::new();
+            LeaderHello::refusal(own, store.now(), &why.to_string()).encode(&mut bytes);
+            Refusal { hello: bytes, why }
+        };
+        if hello.version != VERSION {
+            return Err(refuse(Ended::Version(hello.version)));
+        }
+        if hello.sid == own {
+            return Err(refuse(Ended::SameId {
+                sid: own,
+                itself: hello.identity == store.opened().identity,
+            }));
+        }
+        if hello.sid == 0 {
+            return Err(refuse(Ended::NoId));
+        }
+        let end = store.end();
+        let place = hello.position.and_then(|epoch| peers.resolve(epoch.id, local(epoch.position)));
+        let from =
+            match place.map(|place| store.read_log(place.min(end), 0, |_| {}).map(|read| (place, read))) {
+                Some(Ok((place, LogRead::Upto(_)))) => Some(place.min(end)),
+                // Not kept any more, or no place where a record begins: a follower that is wrong gets everything.
+                Some(Ok((_, LogRead::Gone(_))) | Err(_)) | None => None,
+            };
+        let (mode, at, full_until) = match from {
+            Some(at) => (Mode::Resume, at, Position::default()),
+            None => (Mode::Full, store.oldest(), end),
+        };
+        let ts = peers.known(hello.sid).filter(|known| mode == Mode::Resume && known.acked <= at);
+        let connection = peers
+            .attach(store, hello.sid, hello.identity, at)
+            .map_err(|error| refuse(Ended::Storage(error)))?;
+        let answer = LeaderHello {
+            version: VERSION,
+            mode,
+            sid: own,
+            identity: store.opened().identity,
+            clock: store.now(),
+            from: Epoch { id: peers.epoch(), position: wire(at) },
+            end: wire(end),
+            collected: peers.collected(store),
+            reason: "",
+        };
+        let mut bytes = Vec::new();
+        answer.encode(&mut bytes);
+        let feed = Self {
+            sid: hello.sid,
+            connection,
+            at,
+            full_until,
+            mine_until: if hello.mine { end } else { Position::default() },
+            ts: ts.map_or(0, |known| known.last_change),
+            changes: 0,
+            passed: None,
+            volume: (0, 0),
+            skipped: 0,
+            sent: VecDeque::new(),
+            answers: Answers::default(),
+        };
+        Ok((feed, bytes))
+    }
+
+    /// The follower's server id.
+    #[must_use]
+    pub fn sid(&self) -> u16 {
+        self.sid
+    }
+
+    /// Whether no newer connection of the same follower has taken its place.
+    #[must_use]
+    pub fn is_current(&self, peers: &Peers) -> bool {
+        peers.is_current(self.sid, self.connection)
+    }
+
+    /// Where it reads on.
+    #[must_use]
+    pub fn at(&self) -> Position {
+        self.at
+    }
+
+    /// Whether it still sends all that there is.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.at < self.full_until
+    }
+
+    /// Adds a frame with the next records, if there are any for the follower. Says whether there may be more.
+    pub fn fill(&mut self, store: &Store, out: &mut Vec<u8>) -> Result<bool, Ended> {
+        let start = self.at;
+        let filter = Filter { sid: self.sid, full_until: self.full_until, mine_until: self.mine_until };
+        let mut frame = RecordsWriter::new(out);
+        let mut passed = Passed { ts: self.ts, changes: self.changes, ..Passed::default() };
+        let read = store.read_log(start, BATCH, |record| passed.take(record, filter, &mut frame));
+        let next = match read.map_err(Ended::Storage)? {
+            LogRead::Gone(oldest) => {
+                frame.abandon();
+                return Err(Ended::Gone { at: start, oldest });
+            }
+            LogRead::Upto(next) => passed.stopped.unwrap_or(next),
+        };
+        self.at = next;
+        (self.ts, self.changes) = (passed.ts, passed.changes);
+        self.volume = (self.volume.0 + passed.bytes as u64, self.volume.1 + passed.records);
+        if let Some(count) = &mut self.passed {
+            *count += passed.records;
+        }
+        let at_end = passed.stopped.is_none() && (next == start || next >= store.end());
+        if at_end {
+            self.passed = Some(store.appended());
+        }
+        self.skipped += passed.bytes;
+        if frame.is_empty() && self.skipped < SKIP {
+            frame.abandon();
+        } else {
+            frame.finish(wire(next), self.ts, self.volume.1);
+            self.note_sent();
+        }
+        Ok(!at_end)
+    }
+
+    /// Adds a beat, to be sent every second.
+    pub fn beat(&mut self, store: &Store, out: &mut Vec<u8>) {
+        if self.skipped > 0 {
+            RecordsWriter::new(out).finish(wire(self.at), self.ts, self.volume.1);
+            self.note_sent();
+        }
+        let lag = self.lag(store);
+        let appended = store.appended().max(lag.records);
+        LeaderFrame::Beat {
+            end: wire(store.end()),
+            clock: store.now(),
+            ts: self.ts,
+            appended,
+            passed: appended - lag.records,
+        }
+        .encode(out);
+    }
+
+    fn note_sent(&mut self) {
+        self.skipped = 0;
+        if self.sent.len() == MAX_SENT {
+            // To know less of what was acknowledged does no harm.
+            self.sent.pop_front();
+        }
+        self.sent.push_back((self.at, self.ts, self.changes));
+    }
+
+    /// How far what was sent is behind the log's end.
+    #[must_use]
+    pub fn lag(&self, store: &Store) -> Lag {
+        if self.at >= store.end() {
+            return Lag { bytes: 0, records: 0 };
+        }
+        let lengths: Vec<(u64, u64)> =
+            store.segments().iter().map(|segment| (segment.number, segment.written)).collect();
+        let bytes = bytes_behind(&lengths, self.at);
+        let mean = self.volume.0.checked_div(self.volume.1).filter(|mean| *mean > 0).unwrap_or(64);
+        let records = match self.passed {
+            Some(passed) => store.appended().saturating_sub(passed),
+            None => bytes / mean,
+        };
+        Lag { bytes, records }
+    }
+
+    /// Takes a frame of the follower.
+    pub fn take(&mut self, store: &Store, peers: &Peers, frame: &FollowerFrame<'_>) -> Result<(), Ended> {
+        match *frame {
+            FollowerFrame::Ack { applied, own } => {
+                let applied = local(applied);
+                if applied > self.at {
+                    return Err(Ended::AckedAhead { acked: applied, at: self.at });
+                }
+                let (mut last_change, mut changes) = (0, 0);
+                while let Some(sent) = self.sent.front().filter(|sent| sent.0 <= applied) {
+                    (last_change, changes) = (sent.1, sent.2);
+                    self.sent.pop_front();
+                }
+                // Before the end of a full sync the times say nothing of what it has.
+                let last_change = if applied < self.full_until { 0 } else { last_change };
+                let ack = Ack { applied, last_change, epoch: own.id, end: local(own.position), changes };
+                peers.ack(store, self.sid, ack).map_err(Ended::Storage)
+            }
+            FollowerFrame::AskDigest { id } => {
+                self.answers.ask(id);
+                Ok(())
+            }
+            FollowerFrame::Compare { id, range, last, entries } => {
+                self.answers.compare(id, range, last, entries.iter())
+            }
+        }
+    }
+
+    /// What is to be found out in the store, on a thread where it holds nobody up.
+    pub fn job(&mut self) -> Option<Job> {
+        self.answers.job()
+    }
+
+    /// Adds the answer that a job gave.
+    pub fn done(&mut self, store: &Store, peers: &Peers, outcome: Outcome, out: &mut Vec<u8>) {
+        self.answers.done(peers.collected(store), outcome, out);
+    }
+
+    /// The connection has ended.
+    pub fn close(&self, store: &Store, peers: &Peers) -> Result<(), Ended> {
+        peers.detach(store, self.sid, self.connection).map_err(Ended::Storage)
+    }
+}
+
+/// Which records a follower gets.
+#[derive(Debug, Clone, Copy)]
+struct Filter {
+    sid: u16,
+    full_until: Position,
+    mine_until: Position,
+}
+
+impl Filter {
+    #[inline]
+    fn wants(&self, record: &LogRecord<'_>) -> bool {
+        let is_its_own = record.stamp.origin == self.sid || record.via == self.sid;
+        (!record.moved || record.at < self.full_until) && (!is_its_own || record.at < self.mine_until)
+    }
+}
+
+/// What was read of the log.
+#[derive(Debug, Default)]
+struct Passed {
+    ts: u64,
+    changes: u64,
+    records: u64,
+    bytes: usize,
+    /// Where the frame was full.
+    stopped: Option<Position>,
+}
+
+impl Passed {
+    #[inline]
+    fn take(&mut self, record: &LogRecord<'_>, filter: Filter, frame: &mut RecordsWriter<'_>) {
+        if self.stopped.is_some() {
+            return;
+        }
+        let len = record.bytes.len();
+        if record.kind != Kind::Memo {
+            if filter.wants(record) {
+                if !frame.is_empty() && frame.len() + len > MAX_RECORDS {
+                    self.stopped = Some(record.at);
+                    return;
+                }
+                frame.push(record.bytes);
+            }
+            self.ts = self.ts.max(record.stamp.ts);
+            self.changes += 1;
+        }
+        self.records += 1;
+        self.bytes += len;
+    }
+}

@@ -1,0 +1,253 @@
+//! Following one master: connect, follow until it ends, wait, again.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until, timeout};
+
+use super::session::{Event, Session};
+use super::socket::Stream;
+use super::{Shared, block_on, original};
+use crate::replication::ended::Ended;
+use crate::replication::original::position::Slot;
+use crate::replication::pull::{self, Pull};
+use crate::replication::status::{Agrees, Role, Shown, State};
+
+/// A connection must be there within this.
+const CONNECT: Duration = Duration::from_secs(2);
+/// Waits between attempts.
+const FIRST_WAIT: Duration = Duration::from_millis(100);
+const LONGEST_WAIT: Duration = Duration::from_secs(2);
+/// A connection that lasted so long was a good one: the next wait is short again.
+const GOOD: Duration = Duration::from_secs(5);
+/// Looks at what is due.
+const TICK: Duration = Duration::from_millis(50);
+/// Between lines of the log on a full sync.
+const TELL: Duration = Duration::from_secs(5);
+/// The same reason is logged so often.
+const REPEAT: Duration = Duration::from_secs(60);
+/// Closed so often without an answer, a master is taken for an original server: one that is being stopped may close
+/// a connection too.
+const SILENT_CLOSES: u32 = 2;
+
+/// A master to follow.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Master {
+    /// Name or address, resolved at each attempt; an IPv6 one without brackets.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// What the position is remembered under, should it be an original server.
+    pub slot: Slot,
+    /// The time stamp where to begin with an original server, in microseconds, where there is no position.
+    pub begin: u64,
+    /// Whether an entry of an original server with another outcome here ends the following of it.
+    pub check: bool,
+}
+
+impl fmt::Display for Master {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.host.contains(':') {
+            true => write!(f, "[{}]:{}", self.host, self.port),
+            false => write!(f, "{}:{}", self.host, self.port),
+        }
+    }
+}
+
+/// What is known of the attempts so far.
+struct Attempts {
+    kept: pull::Master,
+    silent_closes: u32,
+    is_original: bool,
+    wait: Duration,
+    told: Option<(String, Instant)>,
+}
+
+/// Follows a master until it is told to stop.
+pub(super) fn run(shared: &Arc<Shared>, master: &Master, shown: &Shown, stop: watch::Receiver<bool>) {
+    let settings = &shared.settings;
+    let kept = pull::Master {
+        sid: None,
+        mine: shared.mine,
+        max_skew: u64::try_from(settings.max_skew.as_micros()).unwrap_or(u64::MAX),
+        limits: settings.limits,
+    };
+    let mut attempts = Attempts { kept, silent_closes: 0, is_original: false, wait: FIRST_WAIT, told: None };
+    block_on(async {
+        loop {
+            let begun = Instant::now();
+            let ended = attempt(shared, master, shown, &stop, &mut attempts).await;
+            if *stop.borrow() {
+                return;
+            }
+            if matches!(ended, Ended::NoAnswer) {
+                attempts.silent_closes += 1;
+                if attempts.silent_closes >= SILENT_CLOSES || attempts.is_original {
+                    attempts.is_original = true;
+                    if let Some(ended) = follow_original(shared, master, shown, &stop).await {
+                        attempts.tell(master, shown, &ended);
+                    } else {
+                        return;
+                    }
+                }
+            } else if matches!(ended, Ended::Again) {
+                continue;
+            } else {
+                attempts.silent_closes = 0;
+                attempts.tell(master, shown, &ended.to_string());
+            }
+            if begun.elapsed() > GOOD {
+                attempts.wait = FIRST_WAIT;
+            }
+            // Nodes that lost the same peer don't all come at once.
+            let wait = attempts.wait.mul_f64(0.75 + fastrand::f64() / 2.0);
+            attempts.wait = (attempts.wait * 2).min(LONGEST_WAIT);
+            let mut stop = stop.clone();
+            if timeout(wait, stop.wait_for(|stop| *stop)).await.is_ok() {
+                return;
+            }
+        }
+    });
+}
+
+impl Attempts {
+    /// Notes why a connection ended; the log says the same again only now and then.
+    fn tell(&mut self, master: &Master, shown: &Shown, why: &str) {
+        {
+            let mut status = shown.lock();
+            (status.state, status.agrees, status.full_sync) = (State::Waiting, Agrees::Unknown, None);
+            why.clone_into(&mut status.error);
+        }
+        let is_old = |(text, at): &(String, Instant)| text != why || at.elapsed() > REPEAT;
+        if self.told.as_ref().is_none_or(is_old) {
+            tracing::error!("do_slave: {master}: {why}");
+            self.told = Some((why.to_owned(), Instant::now()));
+        }
+    }
+}
+
+/// A connection to the first of the master's addresses that takes one.
+async fn connect(master: &Master) -> Result<TcpStream, Ended> {
+    let addresses = timeout(CONNECT, tokio::net::lookup_host((master.host.as_str(), master.port)));
+    let late = || std::io::Error::new(std::io::ErrorKind::TimedOut, "no answer within 2 s");
+    let mut last = std::io::Error::new(std::io::ErrorKind::NotFound, "the name has no address");
+    for address in addresses.await.map_err(|_| late())?? {
+        match timeout(CONNECT, TcpStream::connect(address)).await {
+            Ok(Ok(stream)) => {
+                stream.set_nodelay(true)?;
+                return Ok(stream);
+            }
+            Ok(Err(error)) => last = error,
+            Err(_) => last = late(),
+        }
+    }
+    Err(Ended::Io(last))
+}
+
+/// The same, unless replication stops meanwhile.
+async fn connect_or_stop(master: &Master, stop: &watch::Receiver<bool>) -> Result<TcpStream, Ended> {
+    let mut stop = stop.clone();
+    tokio::select! {
+        _ = stop.wait_for(|stop| *stop) => Err(Ended::Stopping),
+        stream = connect(master) => stream,
+    }
+}
+
+async fn attempt(
+    shared: &Arc<Shared>,
+    master: &Master,
+    shown: &Shown,
+    stop: &watch::Receiver<bool>,
+    attempts: &mut Attempts,
+) -> Ended {
+    let stream = match connect_or_stop(master, stop).await {
+        Ok(stream) => stream,
+        Err(ended) => return ended,
+    };
+    shown.lock().state = State::Connecting;
+    let (mut pull, hello) = Pull::start(&shared.store, attempts.kept);
+    let session = Session::new(Stream::Tcp(stream), hello, stop.clone());
+    let Err(ended) = follow(shared, &mut pull, session, master, shown).await;
+    let was_known = attempts.kept.sid.is_some();
+    attempts.kept = pull.master();
+    if let Err(error) = pull.close(&shared.store) {
+        tracing::warn!("do_slave: {master}: the place in its log cannot be remembered: {error}");
+    }
+    match ended {
+        Ended::Closed if pull.is_unanswered() => Ended::NoAnswer,
+        // Once is enough.
+        Ended::Again if was_known => Ended::Closed,
+        ended => ended,
+    }
+}
+
+async fn follow(
+    shared: &Arc<Shared>,
+    pull: &mut Pull,
+    mut session: Session,
+    master: &Master,
+    shown: &Shown,
+) -> Result<std::convert::Infallible, Ended> {
+    let (store, peers) = (&shared.store, &shared.peers);
+    let mut needed = 1;
+    let mut tick = Instant::now() + TICK;
+    let mut tell = Instant::now();
+    let mut was_open = false;
+    loop {
+        let event = session.next(sleep_until(tick)).await?;
+        session.touch();
+        match event {
+            Event::Read if session.input.len() >= needed => {
+                let (used, more) = pull.take(store, peers, &session.input, &mut session.output)?;
+                session.used(used);
+                needed = more;
+            }
+            Event::Done(outcome) => pull.done(store, outcome, &mut session.output)?,
+            Event::Read | Event::Written | Event::Other => {}
+        }
+        let now = Instant::now();
+        if now < tick && was_open {
+            continue;
+        }
+        tick = now + TICK;
+        pull.tick(store, peers, &mut session.output)?;
+        if !session.has_job()
+            && let Some(job) = pull.job(store, peers)
+        {
+            session.begin(store, job);
+        }
+        let view = pull.view(store);
+        if !was_open && !pull.is_unanswered() {
+            was_open = true;
+            let what = if view.full_sync.is_some() { "everything" } else { "what changed" };
+            tracing::info!("replicating from sid={} ({master}): {what}", view.sid);
+            shown.lock().error.clear();
+        }
+        if let Some(sync) = view.full_sync.filter(|_| now >= tell + TELL) {
+            tell = now;
+            tracing::info!("full sync from {master}: {:.0} percent, {} records", sync.percent, sync.records);
+        }
+        let mut status = shown.lock();
+        status.role = Role::Master;
+        (status.sid, status.state, status.agrees) = (view.sid, view.state, view.agrees);
+        (status.lag_bytes, status.lag_entries) = (view.lag_bytes, view.lag_entries);
+        (status.lag_seconds, status.full_sync) = (view.lag_seconds, view.full_sync);
+    }
+}
+
+/// Follows a master that is an original server; says why that ended, nothing where this node stops.
+async fn follow_original(
+    shared: &Arc<Shared>,
+    master: &Master,
+    shown: &Shown,
+    stop: &watch::Receiver<bool>,
+) -> Option<String> {
+    match connect_or_stop(master, stop).await {
+        Ok(stream) => original::follow(shared, master, stream, shown, stop).await,
+        Err(Ended::Stopping) => None,
+        Err(ended) => Some(ended.to_string()),
+    }
+}

@@ -1,0 +1,116 @@
+//! Nodes that all follow each other, as child processes.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use crate::support::{Address, Client, Launch, Node, eventually, folder, loopback};
+
+/// How long nodes may take until they have the same, on a busy machine.
+pub const AGREE: Duration = Duration::from_secs(60);
+
+/// Some nodes, each with a folder and an address of its own.
+pub struct Mesh {
+    places: Vec<(TempDir, SocketAddr)>,
+    nodes: Vec<Option<Node>>,
+    args: Vec<String>,
+}
+
+impl Mesh {
+    /// `count` masters of each other with the options and the database `args`, none of them started.
+    pub fn new(count: usize, args: &[&str]) -> Self {
+        Self {
+            places: (0..count).map(|_| (folder(), loopback())).collect(),
+            nodes: (0..count).map(|_| None).collect(),
+            args: args.iter().map(|arg| (*arg).to_owned()).collect(),
+        }
+    }
+
+    /// The same, started.
+    pub fn start_all(count: usize, args: &[&str]) -> Self {
+        let mut mesh = Self::new(count, args);
+        (0..count).for_each(|number| mesh.start(number));
+        mesh
+    }
+
+    pub fn address(&self, number: usize) -> SocketAddr {
+        self.places[number].1
+    }
+
+    /// Starts a node that follows all others.
+    pub fn start(&mut self, number: usize) {
+        let others = (0..self.places.len()).filter(|other| *other != number);
+        self.start_following(number, &others.collect::<Vec<_>>());
+    }
+
+    /// Starts a node that follows some others.
+    pub fn start_following(&mut self, number: usize, masters: &[usize]) {
+        let masters =
+            masters.iter().flat_map(|other| ["--master".to_owned(), self.places[*other].1.to_string()]);
+        let args: Vec<String> = masters.chain(self.args.iter().cloned()).collect();
+        let args: Vec<&str> = args.iter().map(String::as_str).collect();
+        let (folder, address) = &self.places[number];
+        let node = Launch::new(folder.path(), &args).address(Address::Tcp(*address)).start();
+        self.nodes[number] = Some(node);
+    }
+
+    pub fn kill(&mut self, number: usize) {
+        self.nodes[number].take().unwrap().kill();
+    }
+
+    pub fn stop(&mut self, number: usize) {
+        self.nodes[number].take().unwrap().stop();
+    }
+
+    pub fn node(&self, number: usize) -> &Node {
+        self.nodes[number].as_ref().unwrap()
+    }
+
+    pub fn client(&self, number: usize) -> Client {
+        self.node(number).client()
+    }
+
+    /// Waits until all nodes that run have the same digest, then compares all records. Says what they are.
+    pub fn agree(&self) -> BTreeMap<Vec<u8>, Vec<u8>> {
+        let mut clients: Vec<Client> = self.nodes.iter().flatten().map(Node::client).collect();
+        eventually("equal digests", AGREE, || {
+            let digests: Vec<String> = clients.iter_mut().map(digest).collect();
+            digests.iter().all(|digest| *digest == digests[0])
+        });
+        let mut all = clients.iter_mut().map(contents);
+        let first = all.next().unwrap();
+        for other in all {
+            assert!(first == other, "equal digests, but other records");
+        }
+        first
+    }
+}
+
+/// One number for all records of a node.
+pub fn digest(client: &mut Client) -> String {
+    let list = client.misc("digest", &[]).expect("a digest");
+    String::from_utf8(list.into_iter().next().unwrap()).unwrap()
+}
+
+/// All records of a node.
+pub fn contents(client: &mut Client) -> BTreeMap<Vec<u8>, Vec<u8>> {
+    let list = client.misc("regex", &[b""]).expect("a walk");
+    let (pairs, rest) = list.as_chunks::<2>();
+    assert!(rest.is_empty());
+    pairs.iter().cloned().map(|[key, value]| (key, value)).collect()
+}
+
+/// The lines of `stat` about the peer whose line `name` ends with `value`; empty where there is none.
+pub fn peer(client: &mut Client, name: &str, value: &str) -> BTreeMap<String, String> {
+    let stat = client.stat();
+    let number = stat.iter().find_map(|(line, is)| {
+        let (number, field) = line.strip_prefix("peer_")?.split_once('_')?;
+        (field == name && is.ends_with(value)).then(|| number.to_owned())
+    });
+    let Some(number) = number else { return BTreeMap::new() };
+    let prefix = format!("peer_{number}_");
+    let field = |(line, is): (String, String)| Some((line.strip_prefix(&prefix)?.to_owned(), is));
+    stat.into_iter().filter_map(field).collect()
+}
