@@ -3,4 +3,5 @@
 mod agreement;
 mod bad_peers;
 mod mesh;
+mod original;
 mod restarts;

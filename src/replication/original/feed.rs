@@ -76,6 +76,10 @@ impl Feed {
         if slave == u32::from(store.origin()) {
             return Ok(Err(Refusal::OwnId));
         }
+        match store.set_counting() {
+            Ok(()) | Err(Error::ReadOnly) => {}
+            Err(error) => return Err(error),
+        }
         let asked_at = store.end();
         let place = match ts > unfinished(&store, slave) {
             true => order::find(&store, ts)?,

@@ -5,6 +5,7 @@ use std::task::{Context, Poll, Waker};
 
 use parking_lot::Mutex;
 
+use crate::counter::{Amount, Counter};
 use crate::error::{Error, Result};
 use crate::log::address::{Address, Position};
 use crate::log::record::{At, Kind, Record, Stamp};
@@ -205,7 +206,7 @@ impl Store {
                     moved: record.moved,
                     key: record.key,
                     value: record.value,
-                    step: None,
+                    step: step(&record),
                 });
             }
             at.offset += record.len as u64;
@@ -269,6 +270,17 @@ impl Store {
         // Segments that died meanwhile may go now.
         self.shared.signals.wake_compactor();
     }
+}
+
+/// What a counter's last change added.
+fn step(record: &Record<'_>) -> Option<Step> {
+    if record.kind != Kind::Counter {
+        return None;
+    }
+    Counter::of(record)?.step.map(|amount| match amount {
+        Amount::Int(num) => Step::Int(num),
+        Amount::Double(num) => Step::Double(num),
+    })
 }
 
 fn peek(segment: &Segment, offset: u64) -> Option<(Record<'_>, &[u8])> {
