@@ -113,6 +113,9 @@ impl Peers {
         let collected =
             store.memo(COLLECTED).and_then(|value| Some(u64::from_be_bytes(value.try_into().ok()?)));
         let collected = collected.unwrap_or(0);
+        if !followers.is_empty() || !passed.is_empty() {
+            store.set_counting()?;
+        }
         let mut state = State { epochs, collected, followers, passed, hold: (Hold::NONE, 0) };
         state.set_hold(store);
         Ok(Self { bounds, identity: opened.identity, state: Mutex::new(state) })
@@ -149,6 +152,7 @@ impl Peers {
     /// A follower with a log of identity `peer` is there and is sent the log from `from` on. The number is for [`Peers::detach`] and
     /// [`Peers::is_current`].
     pub fn attach(&self, store: &Store, sid: u16, peer: u64, from: Position) -> Result<u64> {
+        store.set_counting()?;
         let mut state = self.state.lock();
         let now = store.now();
         if state.followers.get(&sid).is_some_and(|follower| follower.known.given_up) {

@@ -214,6 +214,10 @@ impl Link {
 
 impl Shared {
     fn follow(self: &Arc<Self>, master: Master) -> Option<Link> {
+        if let Err(error) = self.store.set_counting() {
+            tracing::error!("{master} is not followed: {error}");
+            return None;
+        }
         let shown = Arc::new(Mutex::new(Status::new(master.to_string(), Role::Master)));
         let shared = Arc::clone(self);
         link("pull", shown, move |shown, stop| master::run(&shared, &master, &shown, stop))

@@ -1,7 +1,5 @@
 //! Adding to numbers.
 
-use std::sync::atomic::Ordering;
-
 use crate::counter::{Amount, Counter, number};
 use crate::error::Result;
 use crate::log::append::{self, Addition, By};
@@ -29,8 +27,8 @@ impl Store {
     pub fn set_counting(&self) -> Result<()> {
         let shared = &self.shared;
         shared.check_writable()?;
-        let _first = shared.compacting.lock();
-        if shared.counting.load(Ordering::Relaxed) {
+        let mut own = shared.run.lock();
+        if own.is_some() {
             return Ok(());
         }
         let (boot, opened) = (shared.kit.medium.boot(), shared.opened);
@@ -47,8 +45,7 @@ impl Store {
         if last.as_ref() != Some(&run) {
             shared.say(&memo::encode(false, [(memo::SERVER, &run.encode()[..])].into_iter()))?;
         }
-        shared.run.store(number, Ordering::Relaxed);
-        shared.counting.store(true, Ordering::Release);
+        *own = Some(number);
         Ok(())
     }
 }
@@ -97,10 +94,10 @@ impl Shared {
     }
 
     fn add(&self, key: &[u8], amount: Amount, by: By, memo: Option<&[u8]>) -> Result<Option<Amount>> {
-        if self.counting.load(Ordering::Relaxed) {
-            self.count(key, amount, by, memo)
-        } else {
-            self.sum_up(key, amount, by, memo)
+        let run = *self.run.lock();
+        match run {
+            Some(run) => self.count(key, amount, run, by, memo),
+            None => self.sum_up(key, amount, by, memo),
         }
     }
 
@@ -122,7 +119,14 @@ impl Shared {
     }
 
     /// Keeps an addition as such.
-    fn count(&self, key: &[u8], amount: Amount, by: By, memo: Option<&[u8]>) -> Result<Option<Amount>> {
+    fn count(
+        &self,
+        key: &[u8],
+        amount: Amount,
+        run: u32,
+        by: By,
+        memo: Option<&[u8]>,
+    ) -> Result<Option<Amount>> {
         self.check_writable()?;
         let hash = self.hasher.hash(key);
         let (sum, loaded) = {
@@ -143,7 +147,7 @@ impl Shared {
             }
             let time = self.options.clock.now();
             let mut tail = self.tail.lock();
-            let addition = Addition { key, before, amount, run: self.run.load(Ordering::Relaxed), by, memo };
+            let addition = Addition { key, before, amount, run, by, memo };
             let (address, sum) = append::append_addition(&mut tail, &self.kit, self, addition, time)?;
             let end = self.set_end(&tail);
             let ahead = tail.active.appender.region().ahead();

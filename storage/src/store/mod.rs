@@ -27,7 +27,7 @@ mod visit;
 mod worker;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::thread::JoinHandle;
 
@@ -109,10 +109,9 @@ pub(crate) struct Shared {
     /// Callers that wait for `compacting`: whoever holds it should not dawdle.
     hurried: AtomicUsize,
     newest: Newest,
-    /// Whether additions are kept as such: see [`Store::set_counting`].
-    counting: AtomicBool,
-    /// The run of this server: see [`crate::counter::Sum`].
-    run: AtomicU32,
+    /// The run of this server (see [`crate::counter::Sum`]) once additions are kept as such. Nobody holds another
+    /// lock when taking it.
+    run: Mutex<Option<u32>>,
     /// Held while segments are made: by one thread alone.
     providing: Mutex<()>,
     /// Where the log ended when [`Store::work`] was last called, as a word.

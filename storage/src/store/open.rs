@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, AtomicUsize};
+use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize};
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
@@ -258,8 +258,7 @@ fn into_store(
         providing: Mutex::default(),
         worked_up_to: AtomicU64::new(0),
         newest: Newest::of(&replay.state),
-        counting: AtomicBool::new(false),
-        run: AtomicU32::new(0),
+        run: Mutex::new(None),
         options,
     });
     let threads = worker::start(&shared)?;

@@ -8,6 +8,7 @@ mod backup;
 mod checkpoints;
 #[cfg(test)]
 mod compaction;
+#[cfg(test)]
 mod counters;
 #[cfg(test)]
 mod damage;
