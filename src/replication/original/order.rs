@@ -17,6 +17,18 @@ const SEGMENT_HEADER: u64 = 64;
 pub struct Order(u64);
 
 impl Order {
+    /// Behind a record with this time of order.
+    #[must_use]
+    pub fn after(last: u64) -> Self {
+        Self(last)
+    }
+
+    /// That of the record before; 0 at first.
+    #[must_use]
+    pub fn last(self) -> u64 {
+        self.0
+    }
+
     /// The time of order of the record that follows in the log.
     pub fn next(&mut self, record: &LogRecord<'_>) -> u64 {
         self.0 = begins(record).max(self.0.saturating_add(1));
