@@ -4,4 +4,5 @@ mod agreement;
 mod bad_peers;
 mod mesh;
 mod original;
+mod original_server;
 mod restarts;

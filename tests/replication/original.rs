@@ -224,7 +224,7 @@ fn a_slave_is_sent_what_it_lacks_and_what_comes() {
     let before = entries(&mut slave, 2);
     assert!(client.put("c", "3") && client.out("a") && !client.out("none"));
     assert_eq!(client.addint("n", 4), Some(4));
-    client.send(&wire::adddouble(b"d", -1, -500_000_000_000));
+    assert_eq!(client.adddouble("d", -1, -500_000_000_000), Some((-1, -500_000_000_000)));
     assert!(client.succeeds(&wire::putcat(b"c", b"4")) && client.succeeds(&wire::vanish()));
     let live = entries(&mut slave, 6);
     let all = [before, live].concat();
