@@ -7,6 +7,7 @@
 //! | `LCNODE_FILLS` | how often several writers fill a small disk, default 3 |
 //! | `LCNODE_DISK` | MiB of that disk, default 48 |
 //! | `LCNODE_ROUNDS` | rounds of the model test between clean restarts, default 3 |
+//! | `LCNODE_SIMS` | seeds of the simulated masters, default 300 |
 //! | `CI=true` | as root, the test of a full disk must run: a file system that cannot be mounted fails it; the tests of failing system calls must run too: a strace that is not there or may not trace fails them |
 
 // Helpers of tests may fail as loudly as the tests themselves.
@@ -21,6 +22,7 @@ mod full_disk;
 mod masks;
 mod model;
 mod replication;
+mod sim;
 mod stat;
 mod support;
 mod system_calls;

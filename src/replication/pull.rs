@@ -332,7 +332,7 @@ impl Pull {
     fn remember(&mut self, store: &Store, now: bool) -> Result<(), Ended> {
         let Some(sid) = self.master.sid.filter(|_| self.is_open && !self.is_full()) else { return Ok(()) };
         let (at, before) = (self.progress.position, self.remembered.position);
-        let is_far = at.segment != before.segment || at.offset - before.offset >= REMEMBER_AFTER;
+        let is_far = at.segment != before.segment || at.offset.abs_diff(before.offset) >= REMEMBER_AFTER;
         let is_due = store.now().abs_diff(self.remembered_at) >= REMEMBER_EVERY;
         if !is_far && !(self.is_dirty && (is_due || now)) {
             return Ok(());
