@@ -1,14 +1,15 @@
 //! Nodes with a real server of the original, version 1.1.41, as master, as slave and as both, under load and through
 //! restarts. `LCNODE_ORIGINAL` names its program.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use super::mesh::peer;
 use crate::support::{Address, Client, Launch, Node, eventually, folder, lcnode, loopback, rng};
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -121,10 +122,22 @@ fn work(servers: &mut [Server], loaded: &[usize], restarted: &[usize]) {
 
 fn assert_same(servers: &[Server]) {
     let mut contents = [BTreeMap::new(), BTreeMap::new()];
-    eventually("the same records", PATIENCE, || {
+    let end = Instant::now() + PATIENCE;
+    while contents[0].is_empty() || contents[0] != contents[1] {
         contents = [servers[0].contents(), servers[1].contents()];
-        contents[0] == contents[1]
-    });
+        if Instant::now() > end {
+            let [one, other] = &contents;
+            let keys: BTreeSet<_> = one.keys().chain(other.keys()).collect();
+            for key in keys.into_iter().filter(|key| one.get(*key) != other.get(*key)) {
+                let show = |value: Option<&Vec<u8>>| {
+                    value.map(|value| value[..value.len().min(20)].escape_ascii().to_string())
+                };
+                eprintln!("{}: {:?} {:?}", key.escape_ascii(), show(one.get(key)), show(other.get(key)));
+            }
+            panic!("not the same records");
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
     assert!(contents[0].len() > 50, "{}", contents[0].len());
 }
 
@@ -159,6 +172,13 @@ fn an_original_follows_an_lcnode() {
 fn an_original_and_an_lcnode_are_each_others_masters() {
     let (a, b) = (loopback(), loopback());
     let mut servers = [Server::new(&original(), a, 3, Some(b)), Server::new(lcnode(), b, 4, Some(a))];
+    // One that is sent all is sent sums, which are put over what it has counted meanwhile.
+    for role in ["original-master", "original-follower"] {
+        eventually(role, PATIENCE, || {
+            let shown = peer(&mut servers[1].client(), "role", role);
+            shown.get("state").is_some_and(|state| state == "live")
+        });
+    }
     work(&mut servers, &[0, 1], &[]);
     assert_same(&servers);
     work(&mut servers, &[0, 1], &[1]);

@@ -46,7 +46,11 @@ impl Oracle {
             let expected = value.as_ref().filter(|_| *stamp > self.vanished);
             for (number, held) in held.iter().enumerate() {
                 let found = held.get(key).map(|(_, value)| value);
-                assert_eq!(found, expected, "node {number}, {key:?} of {stamp:?}, vanish {:?}", self.vanished);
+                assert_eq!(
+                    found, expected,
+                    "node {number}, {key:?} of {stamp:?}, vanish {:?}",
+                    self.vanished
+                );
             }
         }
         for (key, sum) in &self.sums {

@@ -116,7 +116,12 @@ impl World {
     fn agree(&self, held: &[Held]) {
         for (number, other) in held.iter().enumerate().skip(1) {
             for key in held[0].keys().chain(other.keys()) {
-                assert_eq!(held[0].get(key), other.get(key), "{key:?} on nodes 0 and {number}: {:?}", self.plan);
+                assert_eq!(
+                    held[0].get(key),
+                    other.get(key),
+                    "{key:?} on nodes 0 and {number}: {:?}",
+                    self.plan
+                );
             }
         }
     }
@@ -138,7 +143,8 @@ impl World {
         let number = self.random.usize(..self.nodes.len());
         let key = [&b"key"[..], &self.random.u64(..self.plan.keys).to_be_bytes()].concat();
         let sum = [&b"sum"[..], &self.random.u64(..4).to_be_bytes()].concat();
-        let (action, len, num) = (self.random.u32(..100), self.random.usize(..2_000), self.random.i32(-9..10));
+        let (action, len, num) =
+            (self.random.u32(..100), self.random.usize(..2_000), self.random.i32(-9..10));
         let Some(up) = &self.nodes[number].up else { return };
         let store = &up.store;
         match action {
@@ -276,9 +282,7 @@ impl World {
         for at in 0..self.connections.len() {
             self.serve(at, now);
         }
-        self.connections.retain(|connection| {
-            connection.at_follower.is_open || connection.at_leader.is_open
-        });
+        self.connections.retain(|connection| connection.at_follower.is_open || connection.at_leader.is_open);
     }
 
     /// A follower that has no connection to a leader tries for one.
