@@ -1,9 +1,8 @@
 //! Records of a leader, from bytes into the store.
 
-use lcnode_storage::{Arrival, Kind, Position, Received, Stamp, Store};
+use lcnode_storage::{Arrival, Kind, Position, Received, Store};
 
 use super::ended::Ended;
-use super::memos::{self, Progress};
 use super::peers::Peers;
 
 /// Records that are given to the store at once.
@@ -14,10 +13,6 @@ const BATCH: usize = 512;
 pub struct Arrivals {
     via: u16,
     own: u16,
-    /// Deletions up to this time may have been forgotten here, in microseconds; 0 for none.
-    collected: u64,
-    /// Up to these times all changes of a server had been here, by its id.
-    had: Vec<(u16, u64)>,
     /// What was made here between these times a crash may have taken.
     lost: (u64, u64),
     /// Records that came.
@@ -25,19 +20,10 @@ pub struct Arrivals {
 }
 
 impl Arrivals {
-    /// From the leader `via`, of whose changes all up to the time `had` were here once.
+    /// From the leader `via`.
     #[must_use]
-    pub fn new(store: &Store, peers: &Peers, via: u16, had: u64) -> Self {
-        let own = store.origin();
-        let mut all: Vec<(u16, u64)> = store
-            .memos()
-            .iter()
-            .filter_map(|(key, value)| Some((memos::progress_sid(key)?, Progress::decode(value)?.ts)))
-            .filter(|(sid, _)| *sid != via)
-            .collect();
-        all.push((via, had));
-        let lost = (store.opened().last_ts, peers.started());
-        Self { via, own, collected: peers.collected(store), had: all, lost, count: 0 }
+    pub fn new(store: &Store, peers: &Peers, via: u16) -> Self {
+        Self { via, own: store.origin(), lost: (store.opened().last_ts, peers.started()), count: 0 }
     }
 
     /// Records that came.
@@ -51,12 +37,15 @@ impl Arrivals {
     pub fn apply(
         &mut self,
         store: &Store,
+        peers: &Peers,
         mut bytes: &[u8],
         is_refill: bool,
         until: u64,
         next: Position,
     ) -> Result<usize, Ended> {
         let all = bytes.len();
+        // Deletions up to this time may have been forgotten here.
+        let collected = if is_refill { peers.collected(store) } else { 0 };
         let mut batch = Vec::with_capacity(BATCH.min(all / 20 + 1));
         let mut buried = 0;
         let mut news = 0;
@@ -71,7 +60,7 @@ impl Arrivals {
                 let seconds = (stamp.ts - until) / 1_000_000;
                 return Err(Ended::Skew { what: "a record, beyond what is allowed,", seconds });
             }
-            let limit = if is_refill && record.kind() != Kind::Vanish { self.buried(stamp) } else { 0 };
+            let limit = if collected == 0 { 0 } else { collected.min(self.had(peers, record)) };
             if batch.len() == BATCH || limit != buried {
                 news += self.flush(store, &mut batch, buried)?;
                 buried = limit;
@@ -92,18 +81,16 @@ impl Arrivals {
         Ok(news)
     }
 
-    /// Up to when a record that is unknown here now was deleted here, if it had been here at all. Of servers other than
-    /// the leader, this node and those it follows nothing is known.
-    fn buried(&self, stamp: Stamp) -> u64 {
-        if self.collected == 0 {
-            return 0;
-        }
-        let had = match stamp.origin == self.own {
+    /// Up to when all changes that were made where this one was had been here. Of servers other than this node and those
+    /// it follows nothing is known.
+    fn had(&self, peers: &Peers, record: Received<'_>) -> u64 {
+        let stamp = record.stamp();
+        match stamp.origin == self.own {
+            _ if record.kind() == Kind::Vanish => 0,
             true if (self.lost.0 + 1..self.lost.1).contains(&stamp.ts) => 0,
             true => u64::MAX,
-            false => self.had.iter().find(|(sid, _)| *sid == stamp.origin).map_or(0, |(_, ts)| *ts),
-        };
-        self.collected.min(had)
+            false => peers.had(stamp.origin),
+        }
     }
 
     /// Deletes by tombstones made here; says how many changed anything.
