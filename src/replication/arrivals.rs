@@ -33,19 +33,18 @@ impl Arrivals {
     }
 
     /// Takes over the records of a frame that leads to `next`, none later than the time `until`. Says how many were
-    /// news. Where `is_refill`, what had been here and is unknown now was deleted here, and stays so.
+    /// news. What had been here and is unknown now was deleted here, and stays so.
     pub fn apply(
         &mut self,
         store: &Store,
         peers: &Peers,
         mut bytes: &[u8],
-        is_refill: bool,
         until: u64,
         next: Position,
     ) -> Result<usize, Ended> {
         let all = bytes.len();
         // Deletions up to this time may have been forgotten here.
-        let collected = if is_refill { peers.collected(store) } else { 0 };
+        let collected = peers.collected(store);
         let mut batch = Vec::with_capacity(BATCH.min(all / 20 + 1));
         let mut buried = 0;
         let mut news = 0;

@@ -162,7 +162,7 @@ impl Feed {
         let filter = Filter { sid: self.sid, full_until: self.full_until, mine_until: self.mine_until };
         let mut frame = RecordsWriter::new(out);
         let mut passed = Passed { ts: self.ts, changes: self.changes, ..Passed::default() };
-        let read = store.read_log(start, BATCH, |record| passed.take(record, filter, &mut frame));
+        let read = store.read_log(start, BATCH, |record| passed.take(store, record, filter, &mut frame));
         let next = match read.map_err(Ended::Storage)? {
             LogRead::Gone(oldest) => {
                 frame.abandon();
@@ -288,9 +288,17 @@ struct Filter {
 
 impl Filter {
     #[inline]
-    fn wants(&self, record: &LogRecord<'_>) -> bool {
+    fn wants(&self, store: &Store, record: &LogRecord<'_>) -> bool {
         let is_its_own = record.stamp.origin == self.sid || record.via == self.sid;
-        (!record.moved || record.at < self.full_until) && (!is_its_own || record.at < self.mine_until)
+        if is_its_own && record.at >= self.mine_until {
+            return false;
+        }
+        // Of all that there is each key once: what was replaced may have been deleted in between, and that forgotten.
+        if record.at < self.full_until {
+            record.kind == Kind::Vanish || store.is_live(record)
+        } else {
+            !record.moved
+        }
     }
 }
 
@@ -307,13 +315,13 @@ struct Passed {
 
 impl Passed {
     #[inline]
-    fn take(&mut self, record: &LogRecord<'_>, filter: Filter, frame: &mut RecordsWriter<'_>) {
+    fn take(&mut self, store: &Store, record: &LogRecord<'_>, filter: Filter, frame: &mut RecordsWriter<'_>) {
         if self.stopped.is_some() {
             return;
         }
         let len = record.bytes.len();
         if record.kind != Kind::Memo {
-            if filter.wants(record) {
+            if filter.wants(store, record) {
                 if !frame.is_empty() && frame.len() + len > MAX_RECORDS {
                     self.stopped = Some(record.at);
                     return;

@@ -202,7 +202,8 @@ impl Pull {
         }
         let from = local(hello.from.position);
         let end = local(hello.end);
-        self.progress = Progress { epoch: hello.from.id, position: from, ts: self.remembered.ts };
+        let ts = self.remembered.ts.max(peers.had(hello.sid));
+        self.progress = Progress { epoch: hello.from.id, position: from, ts };
         if hello.mode == Mode::Full {
             (self.full_from, self.full_until) = (from, end);
             // Should it break off, everything comes again.
@@ -249,7 +250,7 @@ impl Pull {
                     return Err(Ended::Order { from: self.progress.position, to: next });
                 }
                 let until = store.now().saturating_add(self.master.max_skew);
-                self.arrivals.apply(store, peers, records, self.is_full(), until, next)?;
+                self.arrivals.apply(store, peers, records, until, next)?;
                 self.is_dirty |= !records.is_empty();
                 self.progress.position = next;
                 if !self.is_full() {
@@ -290,7 +291,7 @@ impl Pull {
         records: &[u8],
     ) -> Result<(), Ended> {
         let until = store.now().saturating_add(self.master.max_skew);
-        let news = self.arrivals.apply(store, peers, records, true, until, self.progress.position)?;
+        let news = self.arrivals.apply(store, peers, records, until, self.progress.position)?;
         let (id, range, last) = of;
         if let Some(healed) = self.check.compared(store, id, range, last, unknown, news) {
             self.tell(healed);

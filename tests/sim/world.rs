@@ -108,7 +108,7 @@ impl World {
         let held: Vec<Held> = self.nodes.iter().map(|node| oracle::held(&up(node).store)).collect();
         self.agree(&held);
         if self.plan.syncs || !self.plan.loses_power {
-            self.oracle.check(&held, &self.plan);
+            self.oracle.check(&held, self.plan.gives_up, &self.plan);
         }
         self.nodes.iter().map(|node| node.disk.files().unwrap().into_iter().collect()).collect()
     }

@@ -1,5 +1,6 @@
 //! Reading the log from a position on, for those who follow it, and what is kept for them.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Waker};
 
@@ -231,6 +232,25 @@ impl Store {
 
     fn broken(&self, segment: &Segment, offset: u64, why: &'static str) -> Error {
         Error::Damaged { path: self.shared.kit.medium.describe(segment.region().name()), offset, why }
+    }
+
+    /// Whether a record of the log is what the database knows of its key now. One that is not was replaced by a later
+    /// one, or deleted with all before it.
+    pub fn is_live(&self, record: &LogRecord<'_>) -> bool {
+        let shared = &self.shared;
+        let hash = shared.hasher.hash(record.key);
+        let address = Address::new(record.at.segment, record.at.offset as usize);
+        loop {
+            let view = shared.view.load();
+            let is_it = |other: Address| (other == address).then_some(());
+            let noted = shared.stripe(hash).noted(hash, is_it);
+            if noted.is_some() || view.table.find(hash, |entry| is_it(entry.address())).is_some() {
+                return true;
+            }
+            if Arc::ptr_eq(&view, &shared.view.load()) {
+                return false;
+            }
+        }
     }
 
     /// Ready once the log ends behind `position`. May wake for nothing.

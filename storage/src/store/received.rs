@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::index::Slot;
 use crate::log::address::Address;
 use crate::log::append::{self, Stamped};
-use crate::log::record::{self, At, Attributes, Head, Kind, Record, Stamp};
+use crate::log::record::{self, At, Head, Kind, Record, Stamp};
 use crate::log::writer::{MAX_RECORD, Urgency};
 use crate::store::change::Found;
 use crate::store::{Shared, Store, View};
@@ -29,9 +29,9 @@ pub struct Received<'a> {
 pub struct Arrival {
     /// Id of the server they were received from.
     pub via: u16,
-    /// Microseconds: a record of a key of which nothing is known here, not even a deletion, was deleted here where its time
-    /// is no later: a tombstone right after it is made again, which those who still have it will get. For peers that
-    /// come back after deletions were forgotten.
+    /// Microseconds: a record whose time is no later had been here. Where it is news all the same it was deleted here,
+    /// and that was forgotten: a tombstone right after it is made again, which those who still have the record will
+    /// get.
     pub buried: u64,
 }
 
@@ -143,14 +143,20 @@ impl Shared {
             let view = &stripe.view;
             let (slot, found) = self.locate(view, received.key(), hash)?;
             let new = &received.record;
-            let taken = match &found {
-                None if new.stamp.ts <= arrival.buried => {
+            let is_news =
+                found.as_ref().is_none_or(|(old, _)| new.stamp > old.stamp && old.kind != Kind::Counter);
+            let grave;
+            // It had been here. So it was deleted since, and that was forgotten. (Of a counter a part may be news.)
+            let received = match is_news && new.stamp.ts <= arrival.buried && new.kind == Kind::Put {
+                true => {
                     let stamp = Stamp { ts: new.stamp.ts + 1, origin: self.kit.origin };
-                    let (kind, bytes) = (Kind::Delete, tombstone(new.key, stamp));
-                    let attributes = Attributes::default();
-                    let grave = Stamped { bytes: [&bytes, &[]], kind, stamp, attributes };
-                    self.enter(view, slot, hash, &grave, None)?
+                    grave = tombstone(new.key, stamp);
+                    &Received::read(&grave).map_err(|why| Error::Failed(why.to_owned()))?.0
                 }
+                false => received,
+            };
+            let new = &received.record;
+            let taken = match &found {
                 None => self.take(view, slot, hash, received, None, arrival.via)?,
                 Some((old, _)) if old.kind == Kind::Counter || new.kind == Kind::Counter => {
                     self.merge(view, slot, hash, received, &found, arrival.via)?
