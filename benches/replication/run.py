@@ -10,8 +10,9 @@ are set uniformly unless told otherwise.
 
     cost  sets at depth 32 at a node alone and at one that has a follower, taking turns; between turns the follower catches up.
           Sets per second, and per CPU second of the node that is asked.
-    lag   sets at depth 32 for a minute (--seconds) without a pause; each second what the follower's stat says of how far it is
-          behind, and how long after the last set it takes until nothing is left.
+    lag   sets at depth 32 for a minute (--seconds) without a pause; each second how long a record takes from the put at the
+          master until it can be read at the follower, and what the follower's stat says of how far it is behind, which knows
+          the end of the master's log as of what it was told last; and how long after the last set nothing is left.
     sync  2,000,000 records (--records) are loaded and have reached the follower; an empty third node joins. Records per second
           from its start until it has as many, and until the digests of all three are equal.
 
@@ -69,6 +70,12 @@ class Node(Server):
             numbers = {"4": lambda: int.from_bytes(take(4), "big"), "8": lambda: int.from_bytes(take(8), "big"),
                        "bytes": lambda: take(int.from_bytes(take(4), "big"))}
             return [numbers[word]() for word in words]
+
+    def put(self, key, value):
+        self.ask(struct.pack(">BBII", 0xC8, 0x10, len(key), len(value)) + key + value, [])
+
+    def get(self, key):
+        return self.ask(struct.pack(">BBI", 0xC8, 0x30, len(key)) + key, ["bytes"])[0]
 
     def records(self):
         return self.ask(b"\xc8\x80", ["8"])[0]
@@ -163,11 +170,21 @@ def cost(args, alone, followed, follower, results):
           f"the lowest and the\nhighest.\n\n{markdown(rows)}")
 
 
+def way(master, follower, value):
+    """Seconds until what was put at the master is at the follower."""
+    began = time.monotonic()
+    master.put(b"marker", value)
+    wait_until("to get the marker", lambda: follower.get(b"marker") == value, follower, 0.001)
+    return time.monotonic() - began
+
+
 def lag(args, master, follower, results):
     got = master.measure("set", DEPTH, args.conns)
     in_step(follower, master)
     n = int(got["ops"] * args.seconds)
     cpu = master.cpu(), follower.cpu()
+    master.put(b"marker", b"0")
+    in_step(follower, master)
     began = time.monotonic()
     load = master.begin_load("set", DEPTH, args.conns, n)
     samples = []
@@ -177,6 +194,7 @@ def lag(args, master, follower, results):
             break
         behind = follower.behind()
         sample = {what: number(behind.get(f"lag_{what}")) for what in ("bytes", "entries", "seconds")}
+        sample["way"] = way(master, follower, str(len(samples) + 1).encode())
         samples.append(sample)
         results.append({"part": "lag", "at": time.monotonic() - began, **sample})
     done = master.end_load(load)
@@ -188,16 +206,18 @@ def lag(args, master, follower, results):
     must_be_equal(master, follower)
     if not samples:
         raise SystemExit("the load ended within a second: give more --seconds")
-    rows = [["behind", "median", "highest", "when the load ended"]]
+    ways = [s["way"] for s in samples]
+    rows = [["behind", "median", "highest", "when the load ended"],
+            ["seconds until a new record is there", f"{statistics.median(ways):.3f}", f"{max(ways):.3f}", ""]]
     for what, show in (("bytes", "{:,.0f}"), ("entries", "{:,.0f}"), ("seconds", "{:.2f}")):
         known = [s[what] for s in samples if s[what] is not None] or [float("nan")]
         end = number(at_end.get(f"lag_{what}"))
-        rows.append([what, show.format(statistics.median(known)), show.format(max(known)),
+        rows.append([f"{what}, by stat", show.format(statistics.median(known)), show.format(max(known)),
                      "?" if end is None else show.format(end)])
     results.append({"part": "lag", "after": after, "cpu": spent, "load": done, "at_end": at_end})
     print(f"\nHow far the follower is behind: {short(done['ops'])} sets a second for {done['s']:.0f} s, connections {args.conns}, "
-          f"{len(samples)} samples.\nCPU until nothing was left, for each set: the master {spent[0] / n * 1e9:.0f} ns, the follower "
-          f"{spent[1] / n * 1e9:.0f} ns. Nothing was left {after:.2f} s after the\nload had ended.\n\n{markdown(rows)}")
+          f"samples {len(samples)}.\nCPU until nothing was left, for each set: the master {spent[0] / n * 1e9:.0f} ns, "
+          f"the follower {spent[1] / n * 1e9:.0f} ns. Nothing was left\n{after:.2f} s after the load had ended.\n\n{markdown(rows)}")
 
 
 def sync(args, folder, master, follower, third, results):

@@ -34,10 +34,11 @@ enum Function {
     Defrag,
     CacheClear,
     Digest,
+    Lcnode,
 }
 
 impl Function {
-    const ALL: [(&'static [u8], Self); 19] = [
+    const ALL: [(&'static [u8], Self); 20] = [
         (b"put", Self::Put),
         (b"putkeep", Self::PutKeep),
         (b"putcat", Self::PutCat),
@@ -58,6 +59,7 @@ impl Function {
         (b"cacheclear", Self::CacheClear),
         // Not of the original.
         (b"digest", Self::Digest),
+        (b"lcnode", Self::Lcnode),
     ];
 
     /// The function of a name, which is compared up to a NUL byte.
@@ -122,6 +124,12 @@ pub(super) fn misc(node: &Node, session: &mut Session, name: &[u8], args: Items<
         (Some(Function::Vanish), ..) => admin::vanish(node, session, reply),
         (Some(Function::Error), ..) if !node.store.is_memory() => error(node, session, reply),
         (Some(Function::Digest), None, _) => digest(node, session, reply),
+        // So that a node that wants to follow this one can tell it from an original.
+        (Some(Function::Lcnode), ..) => {
+            reply.begin_list();
+            reply.item(env!("CARGO_PKG_VERSION").as_bytes());
+            reply.end_list();
+        }
         // The engine keeps itself tidy, and its cache is the system's.
         (Some(Function::Defrag | Function::CacheClear), ..) if !node.store.is_memory() => reply.success(),
         _ => {

@@ -3,7 +3,6 @@
 use lcnode_storage::{Arrival, Kind, Position, Received, Store};
 
 use super::ended::Ended;
-use super::memos::{self, Progress};
 use super::peers::Peers;
 
 /// Records that are given to the store at once.
@@ -14,29 +13,17 @@ const BATCH: usize = 512;
 pub struct Arrivals {
     via: u16,
     own: u16,
-    /// Deletions up to this time may have been forgotten here, in microseconds; 0 for none.
-    collected: u64,
-    /// Up to these times all changes of a server had been here, by its id.
-    had: Vec<(u16, u64)>,
+    /// What was made here between these times a crash may have taken.
+    lost: (u64, u64),
     /// Records that came.
     count: u64,
 }
 
 impl Arrivals {
-    /// From the leader `via`, of whose changes all up to the time `had` were here once.
+    /// From the leader `via`.
     #[must_use]
-    pub fn new(store: &Store, peers: &Peers, via: u16, had: u64) -> Self {
-        let own = store.origin();
-        let mut all: Vec<(u16, u64)> = store
-            .memos()
-            .iter()
-            .filter_map(|(key, value)| Some((memos::progress_sid(key)?, Progress::decode(value)?.ts)))
-            .filter(|(sid, _)| *sid != via)
-            .collect();
-        all.push((via, had));
-        // What was made here was here, unless a crash took the end of the log.
-        all.push((own, had.min(store.opened().last_ts)));
-        Self { via, own, collected: peers.collected(store), had: all, count: 0 }
+    pub fn new(store: &Store, peers: &Peers, via: u16) -> Self {
+        Self { via, own: store.origin(), lost: (store.opened().last_ts, peers.started()), count: 0 }
     }
 
     /// Records that came.
@@ -50,12 +37,15 @@ impl Arrivals {
     pub fn apply(
         &mut self,
         store: &Store,
+        peers: &Peers,
         mut bytes: &[u8],
         is_refill: bool,
         until: u64,
         next: Position,
     ) -> Result<usize, Ended> {
         let all = bytes.len();
+        // Deletions up to this time may have been forgotten here.
+        let collected = if is_refill { peers.collected(store) } else { 0 };
         let mut batch = Vec::with_capacity(BATCH.min(all / 20 + 1));
         let mut buried = 0;
         let mut news = 0;
@@ -70,8 +60,7 @@ impl Arrivals {
                 let seconds = (stamp.ts - until) / 1_000_000;
                 return Err(Ended::Skew { what: "a record, beyond what is allowed,", seconds });
             }
-            let limit =
-                if is_refill && record.kind() != Kind::Vanish { self.buried(stamp.origin) } else { 0 };
+            let limit = if collected == 0 { 0 } else { collected.min(self.had(peers, record)) };
             if batch.len() == BATCH || limit != buried {
                 news += self.flush(store, &mut batch, buried)?;
                 buried = limit;
@@ -92,14 +81,16 @@ impl Arrivals {
         Ok(news)
     }
 
-    /// Up to when changes of a server that are unknown here now were deleted here. Of others than the leader, this
-    /// node and those it follows nothing is known.
-    fn buried(&self, origin: u16) -> u64 {
-        if self.collected == 0 {
-            return 0;
+    /// Up to when all changes that were made where this one was had been here. Of servers other than this node and those
+    /// it follows nothing is known.
+    fn had(&self, peers: &Peers, record: Received<'_>) -> u64 {
+        let stamp = record.stamp();
+        match stamp.origin == self.own {
+            _ if record.kind() == Kind::Vanish => 0,
+            true if (self.lost.0 + 1..self.lost.1).contains(&stamp.ts) => 0,
+            true => u64::MAX,
+            false => peers.had(stamp.origin),
         }
-        let had = self.had.iter().find(|(sid, _)| *sid == origin);
-        had.map_or(0, |(_, ts)| self.collected.min(*ts))
     }
 
     /// Deletes by tombstones made here; says how many changed anything.

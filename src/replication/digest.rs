@@ -40,6 +40,9 @@ fn mix(hash: u64, version: u64) -> u64 {
 pub fn ranges(store: &Store, stop: &AtomicBool) -> Result<Option<Vec<u64>>> {
     let mut ranges = vec![0; usize::from(RANGES)];
     walk(store, stop, |record| {
+        if record.deleted {
+            return;
+        }
         ranges[usize::from(range_of(record.hash))] ^= mix(record.hash, record.version);
     })
     .map(|done| done.then_some(ranges))
@@ -51,7 +54,7 @@ pub fn whole(store: &Store) -> Result<u64> {
     Ok((1u64..).zip(&ranges).fold(0, |sum, (number, range)| sum ^ mix(number, *range)))
 }
 
-/// Looks at every live record; false where it was stopped.
+/// Looks at every live record and every tombstone; false where it was stopped.
 fn walk(
     store: &Store,
     stop: &AtomicBool,
@@ -103,9 +106,9 @@ pub enum Outcome {
 /// What differs in a range.
 #[derive(Debug, Default)]
 pub struct Differing {
-    /// Hashes that the follower has and the leader does not.
+    /// Hashes that the follower has and of which the leader knows nothing.
     unknown: Vec<u64>,
-    /// Records that the follower lacks or has otherwise.
+    /// Records that the follower lacks or has otherwise, and tombstones of those that it has.
     records: Vec<Vec<u8>>,
 }
 
@@ -121,7 +124,7 @@ impl Job {
                 let mut lists: BTreeMap<u16, List> =
                     wanted.iter().map(|range| (*range, List::new())).collect();
                 let done = walk(store, stop, |record| {
-                    if let Some(list) = lists.get_mut(&range_of(record.hash)) {
+                    if let (false, Some(list)) = (record.deleted, lists.get_mut(&range_of(record.hash))) {
                         list.push((record.hash, record.version));
                     }
                 })?;
@@ -134,7 +137,7 @@ impl Job {
                 let mut tombstones = Vec::new();
                 let done = walk(store, stop, |record| {
                     let is_old = |(origin, ts)| record.stamp.origin == origin && record.stamp.ts <= ts;
-                    if hashes.contains(&record.hash) && until.into_iter().any(is_old) {
+                    if !record.deleted && hashes.contains(&record.hash) && until.into_iter().any(is_old) {
                         let stamp = Stamp { ts: record.stamp.ts + 1, origin: store.origin() };
                         tombstones.push(tombstone(record.key, stamp));
                     }
@@ -157,7 +160,9 @@ fn compare(
     let done = walk(store, stop, |record| {
         let range = range_of(record.hash);
         let Some(list) = theirs.get_mut(&range) else { return };
-        let is_same = list.remove(&record.hash) == Some(record.version);
+        let theirs = list.remove(&record.hash);
+        // A tombstone is of use to those who have the record; it may have come here too late to be sent on.
+        let is_same = if record.deleted { theirs.is_none() } else { theirs == Some(record.version) };
         if let (false, Some(differing)) = (is_same, found.get_mut(&range))
             && room > 0
         {

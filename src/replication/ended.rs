@@ -91,10 +91,13 @@ pub enum Ended {
     /// It is gone.
     #[error("the peer closed the connection")]
     Closed,
-    /// It may be an original server: it closed without an answer to the hello.
-    #[error("the peer closed the connection without an answer: it is no lcnode that replicates")]
+    /// It does not answer the hello.
+    #[error("the peer does not answer: it is no lcnode that replicates")]
     NoAnswer,
-    /// It goes on from another place.
+    /// It is an original server, and following it ended for this reason.
+    #[error("{0}")]
+    Original(String),
+    /// It goes on at once, from another place.
     #[error("connecting anew, from where this node got to the last time")]
     Again,
     /// This node is being stopped, or told to follow another.

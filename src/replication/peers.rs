@@ -52,6 +52,7 @@ pub struct Ack {
 pub struct Peers {
     bounds: Bounds,
     identity: u64,
+    started: u64,
     state: Mutex<State>,
 }
 
@@ -60,8 +61,8 @@ struct State {
     epochs: Epochs,
     collected: u64,
     followers: BTreeMap<u16, Follower>,
-    /// How far the logs of leaders were applied here: epoch and position.
-    passed: BTreeMap<u16, (u64, Position)>,
+    /// How far the logs of leaders were applied here.
+    passed: BTreeMap<u16, Progress>,
     /// What compaction was told last, and when.
     hold: (Hold, u64),
 }
@@ -103,7 +104,7 @@ impl Peers {
                     followers.insert(sid, Follower::new(known));
                 }
             } else if let Some((sid, progress)) = memos::progress_sid(&key).zip(Progress::decode(&value)) {
-                passed.insert(sid, (progress.epoch, progress.position));
+                passed.insert(sid, progress);
             }
         }
         let mut epochs = stored_epochs(store).unwrap_or_default();
@@ -121,7 +122,13 @@ impl Peers {
         let collected = collected.unwrap_or(0);
         let mut state = State { epochs, collected, followers, passed, hold: (Hold::NONE, 0) };
         state.set_hold(store);
-        Ok(Self { bounds, identity: opened.identity, state: Mutex::new(state) })
+        Ok(Self { bounds, identity: opened.identity, started: store.now(), state: Mutex::new(state) })
+    }
+
+    /// When this run of the node began, in microseconds.
+    #[must_use]
+    pub fn started(&self) -> u64 {
+        self.started
     }
 
     /// Id of the present epoch.
@@ -237,12 +244,18 @@ impl Peers {
         }
     }
 
-    /// The log of leader `sid` was applied here up to `position` of an epoch.
-    pub fn passed(&self, store: &Store, sid: u16, epoch: u64, position: Position) {
+    /// Up to this time all changes that were made at leader `sid` were here, in microseconds.
+    #[must_use]
+    pub fn had(&self, sid: u16) -> u64 {
+        self.state.lock().passed.get(&sid).map_or(0, |progress| progress.ts)
+    }
+
+    /// The log of leader `sid` was applied here up to a place.
+    pub fn passed(&self, store: &Store, sid: u16, progress: Progress) {
         let mut state = self.state.lock();
-        state.passed.insert(sid, (epoch, position));
+        state.passed.insert(sid, progress);
         if let Some(follower) = state.followers.get_mut(&sid)
-            && follower.settle(Some((epoch, position)))
+            && follower.settle(Some(progress))
         {
             state.set_hold(store);
         }
@@ -361,9 +374,9 @@ impl Follower {
     }
 
     /// What it had is safe once its log was applied here up to where it ended then.
-    fn settle(&mut self, passed: Option<(u64, Position)>) -> bool {
+    fn settle(&mut self, passed: Option<Progress>) -> bool {
         let Some(((acked, epoch, end), passed)) = self.candidate.zip(passed) else { return false };
-        let is_safe = passed.0 == epoch && passed.1 >= end;
+        let is_safe = passed.epoch == epoch && passed.position >= end;
         if is_safe {
             self.safe = acked;
             self.candidate = None;

@@ -211,13 +211,13 @@ impl Pull {
         if self.master.mine {
             self.mine_until = end;
         }
-        self.arrivals = Arrivals::new(store, peers, hello.sid, self.remembered.ts);
+        self.arrivals = Arrivals::new(store, peers, hello.sid);
         self.is_open = true;
         self.acked = from;
         self.beat = Beat { end, clock: hello.clock, records: 0 };
         self.in_step_at = store.now();
         self.is_dirty = hello.mode == Mode::Full || self.remembered.epoch != hello.from.id;
-        peers.passed(store, hello.sid, self.progress.epoch, self.progress.position);
+        peers.passed(store, hello.sid, self.progress);
         Ok(())
     }
 
@@ -249,7 +249,7 @@ impl Pull {
                     return Err(Ended::Order { from: self.progress.position, to: next });
                 }
                 let until = store.now().saturating_add(self.master.max_skew);
-                self.arrivals.apply(store, records, self.is_full(), until, next)?;
+                self.arrivals.apply(store, peers, records, self.is_full(), until, next)?;
                 self.is_dirty |= !records.is_empty();
                 self.progress.position = next;
                 if !self.is_full() {
@@ -259,7 +259,7 @@ impl Pull {
                     self.master.mine = false;
                 }
                 if let Some(sid) = self.master.sid {
-                    peers.passed(store, sid, self.progress.epoch, next);
+                    peers.passed(store, sid, self.progress);
                 }
                 self.remember(store, false)?;
                 self.ack(store, peers, false, out);
@@ -275,7 +275,7 @@ impl Pull {
                 self.check.digest(id, collected, local(end), ranges);
             }
             LeaderFrame::Compared { id, range, last, unknown, records } => {
-                self.compared(store, (id, range, last), unknown, records)?;
+                self.compared(store, peers, (id, range, last), unknown, records)?;
             }
         }
         Ok(())
@@ -284,12 +284,13 @@ impl Pull {
     fn compared(
         &mut self,
         store: &Store,
+        peers: &Peers,
         of: (u64, u16, bool),
         unknown: Hashes<'_>,
         records: &[u8],
     ) -> Result<(), Ended> {
         let until = store.now().saturating_add(self.master.max_skew);
-        let news = self.arrivals.apply(store, records, true, until, self.progress.position)?;
+        let news = self.arrivals.apply(store, peers, records, true, until, self.progress.position)?;
         let (id, range, last) = of;
         if let Some(healed) = self.check.compared(store, id, range, last, unknown, news) {
             self.tell(healed);

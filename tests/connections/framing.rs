@@ -3,6 +3,8 @@
 use std::thread;
 use std::time::Duration;
 
+use lcnode_protocol::peer::FOLLOW;
+
 use crate::support::{HASH, Node, folder, on_both, rng, wire};
 
 #[test]
@@ -125,7 +127,9 @@ fn a_half_request_at_the_end_has_no_effect() {
 fn what_is_no_request_is_closed_without_a_byte() {
     const MOST: u32 = 256 << 20;
     const LEAST: u32 = 1 << 31;
-    let unknown = (0..=255).filter(|id| wire::COMMANDS.iter().all(|(known, _)| known != id));
+    // What an lcnode that follows says begins with a byte that the original does not know.
+    let known = |id: &u8| *id == FOLLOW || wire::COMMANDS.iter().any(|(known, _)| known == id);
+    let unknown = (0..=255).filter(|id| !known(id));
     let mut refused: Vec<Vec<u8>> = unknown.map(|id| vec![wire::MAGIC, id]).collect();
     refused.extend([&b"\xc9\x10"[..], b"\0", b"\xff\xfe", b"\xc7", b"\n"].map(<[u8]>::to_vec));
     for (id, words) in [
@@ -162,6 +166,8 @@ fn what_is_no_request_is_closed_without_a_byte() {
         (0x90, &[0, 0, 2, 0, MOST + 1]),
         (0xA0, &[0, 0, 1]),
         (0xA0, &[0, 1, 0]),
+        // The sixth word begins with flags that there are not.
+        (FOLLOW, &[1 << 16 | 7, 0, 0, 0, 0, 0xff << 24, 0, 0, 0, 0, 0, 0]),
     ] {
         refused.push(wire::frame(id, words, &[]));
     }

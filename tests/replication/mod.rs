@@ -3,4 +3,6 @@
 mod agreement;
 mod bad_peers;
 mod mesh;
+mod original;
+mod original_server;
 mod restarts;

@@ -44,7 +44,8 @@ impl Node {
 
     fn options(&self, seed: u64) -> Options {
         let (world, ahead) = (Arc::clone(&self.world), Arc::clone(&self.ahead));
-        let clock = move || world.load(Ordering::Relaxed).saturating_add_signed(ahead.load(Ordering::Relaxed));
+        let clock =
+            move || world.load(Ordering::Relaxed).saturating_add_signed(ahead.load(Ordering::Relaxed));
         Options {
             segment_size: 1 << 16,
             buckets: 64,

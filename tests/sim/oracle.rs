@@ -41,12 +41,17 @@ impl Oracle {
     }
 
     /// Checks what all hold.
-    pub fn check(&self, held: &[Held]) {
+    pub fn check(&self, held: &[Held], plan: &dyn std::fmt::Debug) {
         for (key, (stamp, value)) in &self.last {
             let expected = value.as_ref().filter(|_| *stamp > self.vanished);
             for (number, held) in held.iter().enumerate() {
                 let found = held.get(key).map(|(_, value)| value);
-                assert_eq!(found, expected, "node {number}, {key:?} of {stamp:?}, vanish {:?}", self.vanished);
+                let lens = (found.map(Vec::len), expected.map(Vec::len));
+                let vanish = self.vanished;
+                assert!(
+                    found == expected,
+                    "node {number}, {key:?} of {stamp:?}, {vanish:?}: bytes {lens:?}, {plan:?}"
+                );
             }
         }
         for (key, sum) in &self.sums {
@@ -60,6 +65,9 @@ impl Oracle {
 pub fn held(store: &Store) -> Held {
     let mut held = Held::new();
     let visited = store.visit(|visited| {
+        if visited.deleted {
+            return ControlFlow::Continue(());
+        }
         let value = store.get(visited.key, <[u8]>::to_vec).unwrap().unwrap_or_default();
         let before = held.insert(visited.key.to_vec(), (visited.version, value));
         assert_eq!(before, None, "{:?} is there once", visited.key);

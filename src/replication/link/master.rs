@@ -8,11 +8,12 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::session::{Event, Session};
+use super::session::{Event, SILENCE, Session};
 use super::socket::Stream;
 use super::{Shared, block_on, original};
 use crate::replication::ended::Ended;
 use crate::replication::memos;
+use crate::replication::original::link::Kind;
 use crate::replication::original::position::Slot;
 use crate::replication::pull::{self, Pull};
 use crate::replication::status::{Agrees, Role, Shown, State};
@@ -30,9 +31,9 @@ const TICK: Duration = Duration::from_millis(50);
 const TELL: Duration = Duration::from_secs(5);
 /// The same reason is logged so often.
 const REPEAT: Duration = Duration::from_secs(60);
-/// Closed so often without an answer, a master is taken for an original server: one that is being stopped may close
-/// a connection too.
-const SILENT_CLOSES: u32 = 2;
+/// A master that was not met yet and does not answer the hello for so long is asked what it is: an original server
+/// takes the hello for the beginning of something longer.
+const DOUBT: Duration = Duration::from_secs(1);
 
 /// A master to follow.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,8 +62,8 @@ impl fmt::Display for Master {
 /// What is known of the attempts so far.
 struct Attempts {
     kept: pull::Master,
-    silent_closes: u32,
-    is_original: bool,
+    /// What the master is; unclear where it did not answer the hello. None at first.
+    kind: Option<Kind>,
     wait: Duration,
     told: Option<(String, Instant)>,
 }
@@ -76,7 +77,7 @@ pub(super) fn run(shared: &Arc<Shared>, master: &Master, shown: &Shown, stop: wa
         max_skew: u64::try_from(settings.max_skew.as_micros()).unwrap_or(u64::MAX),
         limits: settings.limits,
     };
-    let mut attempts = Attempts { kept, silent_closes: 0, is_original: false, wait: FIRST_WAIT, told: None };
+    let mut attempts = Attempts { kept, kind: None, wait: FIRST_WAIT, told: None };
     block_on(async {
         loop {
             let begun = Instant::now();
@@ -84,19 +85,9 @@ pub(super) fn run(shared: &Arc<Shared>, master: &Master, shown: &Shown, stop: wa
             if *stop.borrow() {
                 return;
             }
-            if matches!(ended, Ended::NoAnswer) {
-                attempts.silent_closes += 1;
-                if attempts.silent_closes >= SILENT_CLOSES || attempts.is_original {
-                    attempts.is_original = true;
-                    if let Some(ended) = follow_original(shared, master, shown, &stop).await {
-                        attempts.tell(master, shown, &ended);
-                    } else {
-                        return;
-                    }
-                }
-            } else if !matches!(ended, Ended::Again) {
-                attempts.silent_closes = 0;
-                attempts.tell(master, shown, &ended.to_string());
+            match ended {
+                Ended::Again => {}
+                ended => attempts.tell(master, shown, &ended.to_string()),
             }
             if begun.elapsed() > GOOD {
                 attempts.wait = FIRST_WAIT;
@@ -178,21 +169,44 @@ async fn attempt(
     stop: &watch::Receiver<bool>,
     attempts: &mut Attempts,
 ) -> Ended {
-    let stream = match connect_or_stop(master, stop).await {
+    let mut stream = match connect_or_stop(master, stop).await {
         Ok(stream) => stream,
         Err(ended) => return ended,
     };
     shown.lock().state = State::Connecting;
+    if matches!(attempts.kind, Some(Kind::Original | Kind::Unclear)) {
+        let mut stop = stop.clone();
+        let kind = tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => return Ended::Stopping,
+            kind = original::ask_kind(&mut stream) => kind,
+        };
+        match kind {
+            Err(ended) => return ended,
+            Ok(Kind::Lcnode) => attempts.kind = Some(Kind::Lcnode),
+            Ok(kind) => {
+                attempts.kind = Some(kind);
+                let why = original::follow(shared, master, stream, shown, &stop).await;
+                return why.map_or(Ended::Stopping, Ended::Original);
+            }
+        }
+    }
     let (mut pull, hello) = Pull::start(&shared.store, attempts.kept);
     let session = Session::new(Stream::Tcp(stream), hello, stop.clone());
-    let Err(ended) = follow(shared, &mut pull, session, master, shown).await;
+    let patience = if attempts.kind == Some(Kind::Lcnode) { SILENCE } else { DOUBT };
+    let Err(ended) = follow(shared, &mut pull, session, master, shown, patience).await;
     let before = attempts.kept.sid;
     attempts.kept = pull.master();
     if let Err(error) = pull.close(&shared.store) {
         tracing::warn!("do_slave: {master}: the place in its log cannot be remembered: {error}");
     }
     match ended {
-        Ended::Closed if pull.is_unanswered() => Ended::NoAnswer,
+        // What it is, is asked on a connection of its own: at once where it is not known.
+        ended @ (Ended::NoAnswer | Ended::Closed | Ended::Silent(_)) if pull.is_unanswered() => {
+            match attempts.kind.replace(Kind::Unclear) {
+                None => Ended::Again,
+                Some(_) => ended,
+            }
+        }
         // Once is enough.
         Ended::Again if before == attempts.kept.sid => Ended::Closed,
         ended => ended,
@@ -205,14 +219,19 @@ async fn follow(
     mut session: Session,
     master: &Master,
     shown: &Shown,
+    patience: Duration,
 ) -> Result<std::convert::Infallible, Ended> {
     let (store, peers) = (&shared.store, &shared.peers);
     let mut needed = 1;
     let mut tick = Instant::now() + TICK;
     let mut tell = Instant::now();
     let mut was_open = false;
+    let late = Instant::now() + patience;
     loop {
         let event = session.next(sleep_until(tick)).await?;
+        if pull.is_unanswered() && Instant::now() >= late {
+            return Err(Ended::NoAnswer);
+        }
         session.touch();
         match event {
             Event::Read if session.input.len() >= needed => {
@@ -251,19 +270,5 @@ async fn follow(
         (status.sid, status.state, status.agrees) = (view.sid, view.state, view.agrees);
         (status.lag_bytes, status.lag_entries) = (view.lag_bytes, view.lag_entries);
         (status.lag_seconds, status.full_sync) = (view.lag_seconds, view.full_sync);
-    }
-}
-
-/// Follows a master that is an original server; says why that ended, nothing where this node stops.
-async fn follow_original(
-    shared: &Arc<Shared>,
-    master: &Master,
-    shown: &Shown,
-    stop: &watch::Receiver<bool>,
-) -> Option<String> {
-    match connect_or_stop(master, stop).await {
-        Ok(stream) => original::follow(shared, master, stream, shown, stop).await,
-        Err(Ended::Stopping) => None,
-        Err(ended) => Some(ended.to_string()),
     }
 }

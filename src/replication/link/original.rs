@@ -4,14 +4,23 @@ use std::sync::Arc;
 
 use tokio::net::TcpStream;
 use tokio::sync::watch;
+use tokio::time::timeout;
 
 use super::master::Master;
+use super::session::SILENCE;
 use super::socket::Socket;
 use super::{Shared, block_on};
+use crate::replication::ended::Ended;
 use crate::replication::original::feed::Feed;
-use crate::replication::original::link;
+use crate::replication::original::link::{self, Kind};
 use crate::replication::original::pull::{End, Pull, Settings};
 use crate::replication::status::{Role, Shown, State};
+
+/// Asks the server at the other end of a connection what it is; an error where it does not answer in time.
+pub(super) async fn ask_kind(stream: &mut TcpStream) -> Result<Kind, Ended> {
+    let late = || std::io::Error::new(std::io::ErrorKind::TimedOut, "it does not say what it is");
+    Ok(timeout(SILENCE, link::ask_kind(stream)).await.map_err(|_| late())??)
+}
 
 /// Follows an original server; says why that ended, nothing where this node stops.
 pub(super) async fn follow(

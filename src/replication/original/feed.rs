@@ -10,6 +10,7 @@ use lcnode_protocol::update_log::{Answer, Change, Item, Logged};
 use lcnode_storage::{Error, Kind, LogRead, LogRecord, Position, Result, Step, Store};
 
 use super::order::{self, Order};
+use super::slaves::Slave;
 
 /// Ids up to this one are servers, whose own changes are not sent back; above are tools.
 const MAX_SERVER: u32 = 65_535;
@@ -56,9 +57,11 @@ pub struct Feed {
     /// Whether all records are sent up to there, whatever was asked for.
     full: bool,
     order: Order,
-    /// The time of order of the last entry that was sent; 0 if there was none.
+    /// The time of order of the last entry that was sent.
     sent: u64,
     entries: u64,
+    /// What is remembered of the slave.
+    known: Slave,
 }
 
 impl Feed {
@@ -76,15 +79,19 @@ impl Feed {
         if slave == u32::from(store.origin()) {
             return Ok(Err(Refusal::OwnId));
         }
+        match store.set_counting() {
+            Ok(()) | Err(Error::ReadOnly) => {}
+            Err(error) => return Err(error),
+        }
         let asked_at = store.end();
-        let place = match ts > unfinished(&store, slave) {
-            true => order::find(&store, ts)?,
-            false => None,
-        };
+        let known = Slave::load(&store, slave);
+        let place = place(&store, ts, known.unwrap_or_default())?;
         let full = place.is_none();
-        let position = place.unwrap_or_else(|| store.oldest());
+        let (position, order) = place.unwrap_or_else(|| (store.oldest(), Order::default()));
+        let mut known = known.unwrap_or_default();
         if full {
-            set_unfinished(&store, slave, u64::MAX)?;
+            known = Slave { unfinished: u64::MAX, ..Slave::default() };
+            known.save(&store, slave)?;
         }
         match (full, ts) {
             (false, _) => tracing::info!("replicating to sid={slave} after {}", ts - 1),
@@ -101,9 +108,10 @@ impl Feed {
             position,
             asked_at,
             full,
-            order: Order::default(),
-            sent: 0,
+            order,
+            sent: known.sent,
             entries: 0,
+            known,
         }))
     }
 
@@ -132,8 +140,12 @@ impl Feed {
         self.position = next;
         if self.full && next >= self.asked_at {
             self.full = false;
-            set_unfinished(&store, self.slave, self.sent).map_err(End::Failed)?;
+            self.known.unfinished = self.sent;
+            self.remember().map_err(End::Failed)?;
             tracing::info!("sid={} was sent all records: {} entries", self.slave, self.entries);
+        } else if next.segment > self.known.at.segment && !self.full {
+            // Else one that is in step would ask for what is in segments that may be gone.
+            self.remember().map_err(End::Failed)?;
         }
         Ok(more)
     }
@@ -162,6 +174,12 @@ impl Feed {
         u16::try_from(self.slave).ok().filter(|_| self.slave <= MAX_SERVER)
     }
 
+    /// Remembers how far the log was passed on.
+    fn remember(&mut self) -> Result<()> {
+        (self.known.at, self.known.order, self.known.sent) = (self.position, self.order.last(), self.sent);
+        self.known.save(&self.store, self.slave)
+    }
+
     fn pass(&mut self, record: &LogRecord<'_>, block: &mut Vec<u8>, out: &mut Vec<u8>) {
         let ts = self.order.next(record);
         let is_old = record.at < self.asked_at;
@@ -184,6 +202,29 @@ impl Feed {
         self.slave == u32::from(record.stamp.origin)
             || (record.via != 0 && self.slave == u32::from(record.via))
     }
+}
+
+impl Drop for Feed {
+    fn drop(&mut self) {
+        if !self.full && self.sent != self.known.sent {
+            // Where that fails more is read again the next time.
+            let _ = self.remember();
+        }
+    }
+}
+
+/// Where to read for what comes from time stamp `ts` on, and the time of order there; none where all must be sent.
+fn place(store: &Store, ts: u64, known: Slave) -> Result<Option<(Position, Order)>> {
+    if ts <= known.unfinished {
+        return Ok(None);
+    }
+    if known.sent > 0 && ts > known.sent {
+        let is_there = matches!(store.read_log(known.at, 1, |_| {})?, LogRead::Upto(_));
+        if is_there {
+            return Ok(Some((known.at, Order::after(known.order))));
+        }
+    }
+    Ok(order::find(store, ts)?.map(|position| (position, Order::default())))
 }
 
 /// What a record is to a slave; with `all` the value that it has, else the change that it was.
@@ -209,33 +250,5 @@ fn addition(key: &[u8], step: Step) -> Option<Change<'_>> {
             // It has twelve decimals.
             ((carried - num).abs() < 1e-12).then_some(Change::AddDouble { key, integ, fract })
         }
-    }
-}
-
-/// What is remembered of a slave that is being sent all records: our id of the log, then up to which time of order
-/// it is not known to have them.
-fn unfinished_key(slave: u32) -> Option<[u8; 3]> {
-    let [high, low] = u16::try_from(slave).ok()?.to_be_bytes();
-    Some([b's', high, low])
-}
-
-/// Up to which time of order a slave may lack records, though it asks for later ones; 0 if it does not.
-fn unfinished(store: &Store, slave: u32) -> u64 {
-    let memo = unfinished_key(slave).and_then(|key| store.memo(&key)).unwrap_or_default();
-    match memo.as_chunks::<8>() {
-        ([identity, until], []) if u64::from_be_bytes(*identity) == store.opened().identity => {
-            u64::from_be_bytes(*until)
-        }
-        _ => 0,
-    }
-}
-
-fn set_unfinished(store: &Store, slave: u32, until: u64) -> Result<()> {
-    let Some(key) = unfinished_key(slave) else { return Ok(()) };
-    let value = [store.opened().identity.to_be_bytes(), until.to_be_bytes()].concat();
-    match store.set_memo(&key, &value) {
-        // Nothing can be remembered, and a slave that leaves too early lacks what it has not had.
-        Err(Error::ReadOnly) => Ok(()),
-        result => result,
     }
 }

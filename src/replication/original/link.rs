@@ -2,6 +2,7 @@
 //! own.
 
 use std::future::poll_fn;
+use std::io;
 use std::time::Duration;
 
 use lcnode_storage::Position;
@@ -39,6 +40,53 @@ where
         }
         told(pull);
     }
+}
+
+/// What is at the other end of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// An original server.
+    Original,
+    /// An lcnode.
+    Lcnode,
+    /// One that does not tell, as `misc` is masked there.
+    Unclear,
+}
+
+/// The function of `misc` that only an lcnode has.
+const PROBE: &[u8] = b"lcnode";
+/// The longest answer to it that is read, in bytes.
+const MAX_ANSWER: u32 = 1024;
+
+/// Asks a server what it is. It serves this connection as before then, and logs nothing.
+pub async fn ask_kind<S>(stream: &mut S) -> io::Result<Kind>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let mut request = vec![0xC8, 0x90];
+    // Its name's length, the option not to log it, no arguments.
+    for number in [PROBE.len() as u32, 1, 0] {
+        request.extend_from_slice(&number.to_be_bytes());
+    }
+    request.extend_from_slice(PROBE);
+    stream.write_all(&request).await?;
+    let result = stream.read_u8().await?;
+    let mut fields = stream.read_u32().await?;
+    let kind = match (result, fields) {
+        (1, 0) => Kind::Original,
+        (0, 0) => Kind::Unclear,
+        (0, 1..=16) => Kind::Lcnode,
+        _ => return Err(io::Error::new(io::ErrorKind::InvalidData, "it is no Tokyo Tyrant")),
+    };
+    while fields > 0 {
+        let size = stream.read_u32().await?;
+        if size > MAX_ANSWER {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "it is no Tokyo Tyrant"));
+        }
+        stream.read_exact(&mut vec![0; size as usize]).await?;
+        fields -= 1;
+    }
+    Ok(kind)
 }
 
 /// Why an original may close a connection without a byte.

@@ -6,6 +6,7 @@
 //! | [`apply`] | one change of an original server, carried out here |
 //! | [`pull`] | following one: bytes of its stream in, store changed |
 //! | [`feed`] | leading one: the log in, bytes of the stream out |
+//! | [`slaves`] | what is remembered of those that are led |
 //! | [`order`] | the time stamps that such a stream carries |
 //! | [`position`] | how far an original master was followed |
 //! | [`link`] | both over a connection |
@@ -22,6 +23,7 @@ pub mod order;
 pub mod position;
 pub mod pull;
 pub mod restore;
+pub mod slaves;
 
 #[cfg(test)]
 mod tests;

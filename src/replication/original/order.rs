@@ -4,9 +4,10 @@
 //! stamps must rise in the order of the stream, which is that of our log. Stamps do not: a change that came
 //! from another master, and a record that compaction moved, have older ones. So each record of the log is
 //! given a *time of order*: its stamp, or one more than the time of order of the record before it, whichever is
-//! larger. Every segment begins with a memo whose stamp is its own time of order: reading can begin there.
+//! larger. Memos are stamped with a time that is no less than the one before them, and get one more; every segment but
+//! the first begins with one. So reading can begin at any segment, and each record always gets the same time.
 
-use lcnode_storage::{LogRead, LogRecord, Position, Result, Store};
+use lcnode_storage::{Kind, LogRead, LogRecord, Position, Result, Store};
 
 /// Where the records of a segment begin, in bytes.
 const SEGMENT_HEADER: u64 = 64;
@@ -16,10 +17,30 @@ const SEGMENT_HEADER: u64 = 64;
 pub struct Order(u64);
 
 impl Order {
+    /// Behind a record with this time of order.
+    #[must_use]
+    pub fn after(last: u64) -> Self {
+        Self(last)
+    }
+
+    /// That of the record before; 0 at first.
+    #[must_use]
+    pub fn last(self) -> u64 {
+        self.0
+    }
+
     /// The time of order of the record that follows in the log.
     pub fn next(&mut self, record: &LogRecord<'_>) -> u64 {
-        self.0 = record.stamp.ts.max(self.0.saturating_add(1));
+        self.0 = begins(record).max(self.0.saturating_add(1));
         self.0
+    }
+}
+
+/// The least time of order of a record, whatever is before it.
+fn begins(record: &LogRecord<'_>) -> u64 {
+    match record.kind {
+        Kind::Memo => record.stamp.ts.saturating_add(1),
+        _ => record.stamp.ts,
     }
 }
 
@@ -29,6 +50,7 @@ impl Order {
 /// Errors: those of the store.
 pub fn find(store: &Store, ts: u64) -> Result<Option<Position>> {
     let numbers: Vec<u64> = store.segments().iter().map(|segment| segment.number).collect();
+    let oldest = numbers.first().copied();
     let mut successor = None;
     for number in numbers.into_iter().rev() {
         if successor.is_some_and(|successor| number + 1 != successor) {
@@ -37,19 +59,22 @@ pub fn find(store: &Store, ts: u64) -> Result<Option<Position>> {
         successor = Some(number);
         let start = Position { segment: number, offset: SEGMENT_HEADER };
         match first(store, start)? {
-            Some(first) if first <= ts => return Ok(Some(start)),
+            // Of a segment that begins with something else only the beginning of the log can tell.
+            Some((first, kind)) if first <= ts && (kind == Kind::Memo || oldest == Some(number)) => {
+                return Ok(Some(start));
+            }
             _ => {}
         }
     }
     Ok(None)
 }
 
-/// The time of order of the first record of a segment; none where it has none.
-fn first(store: &Store, start: Position) -> Result<Option<u64>> {
+/// The first record of a segment, its time of order and its kind; none where it has none.
+fn first(store: &Store, start: Position) -> Result<Option<(u64, Kind)>> {
     let mut first = None;
     let read = store.read_log(start, 1, |record| {
         if first.is_none() && record.at.segment == start.segment {
-            first = Some(record.stamp.ts);
+            first = Some((begins(record), record.kind));
         }
     })?;
     Ok(match read {

@@ -79,8 +79,8 @@ impl File {
         self.segment.region().bytes()
     }
 
-    /// Reads the records that begin in a range of offsets, up to the first that is later than `until`. Only
-    /// changes can be: records that compaction moved keep their older stamps.
+    /// Reads the records that begin in a range of offsets, up to the first change that is later than `until`.
+    /// Records that compaction moved keep their older stamps; the time of a memo is not that of a change.
     pub(crate) fn read(&self, range: Range<usize>, until: Option<u64>, met: &mut Met) -> Ending {
         let mut offset = range.start;
         loop {
@@ -91,11 +91,15 @@ impl File {
                 At::Record(record) if record.kind == Kind::Seal => {
                     return Ending::Sealed(offset + record.len);
                 }
-                At::Record(record) if until.is_some_and(|until| record.stamp.ts > until) => {
+                At::Record(record)
+                    if record.kind != Kind::Memo && until.is_some_and(|until| record.stamp.ts > until) =>
+                {
                     return Ending::Later(offset);
                 }
                 At::Record(record) => {
-                    met.last_change = met.last_change.max(record.stamp.ts);
+                    if record.kind != Kind::Memo {
+                        met.last_change = met.last_change.max(record.stamp.ts);
+                    }
                     if record.kind == Kind::Manifest
                         && let Some(manifest) = Manifest::decode(record.value)
                     {

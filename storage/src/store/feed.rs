@@ -5,6 +5,7 @@ use std::task::{Context, Poll, Waker};
 
 use parking_lot::Mutex;
 
+use crate::counter::{Amount, Counter};
 use crate::error::{Error, Result};
 use crate::log::address::{Address, Position};
 use crate::log::record::{At, Kind, Record, Stamp};
@@ -205,7 +206,7 @@ impl Store {
                     moved: record.moved,
                     key: record.key,
                     value: record.value,
-                    step: None,
+                    step: step(&record),
                 });
             }
             at.offset += record.len as u64;
@@ -268,6 +269,17 @@ impl Store {
         *self.shared.hold.lock() = hold;
         // Segments that died meanwhile may go now.
         self.shared.signals.wake_compactor();
+    }
+}
+
+/// What the change that made this record of a counter added.
+fn step(record: &Record<'_>) -> Option<Step> {
+    if record.kind != Kind::Counter {
+        return None;
+    }
+    match Counter::of(record)?.step? {
+        Amount::Int(number) => Some(Step::Int(number)),
+        Amount::Double(number) => Some(Step::Double(number)),
     }
 }
 

@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::index::Slot;
 use crate::log::address::Address;
 use crate::log::append::{self, Stamped};
-use crate::log::record::{self, At, Head, Kind, Record, Stamp};
+use crate::log::record::{self, At, Attributes, Head, Kind, Record, Stamp};
 use crate::log::writer::{MAX_RECORD, Urgency};
 use crate::store::change::Found;
 use crate::store::{Shared, Store, View};
@@ -29,8 +29,9 @@ pub struct Received<'a> {
 pub struct Arrival {
     /// Id of the server they were received from.
     pub via: u16,
-    /// Microseconds: a record of a key of which nothing is known here, not even a deletion, is not taken where its time is
-    /// no later. For peers that come back after deletions were forgotten.
+    /// Microseconds: a record of a key of which nothing is known here, not even a deletion, was deleted here where its time
+    /// is no later: a tombstone right after it is made again, which those who still have it will get. For peers that
+    /// come back after deletions were forgotten.
     pub buried: u64,
 }
 
@@ -143,7 +144,13 @@ impl Shared {
             let (slot, found) = self.locate(view, received.key(), hash)?;
             let new = &received.record;
             let taken = match &found {
-                None if new.stamp.ts <= arrival.buried => false,
+                None if new.stamp.ts <= arrival.buried => {
+                    let stamp = Stamp { ts: new.stamp.ts + 1, origin: self.kit.origin };
+                    let (kind, bytes) = (Kind::Delete, tombstone(new.key, stamp));
+                    let attributes = Attributes::default();
+                    let grave = Stamped { bytes: [&bytes, &[]], kind, stamp, attributes };
+                    self.enter(view, slot, hash, &grave, None)?
+                }
                 None => self.take(view, slot, hash, received, None, arrival.via)?,
                 Some((old, _)) if old.kind == Kind::Counter || new.kind == Kind::Counter => {
                     self.merge(view, slot, hash, received, &found, arrival.via)?

@@ -1,4 +1,4 @@
-//! A walk over all live records, for telling whether two nodes have the same.
+//! A walk over all records and tombstones, for telling whether two nodes have the same.
 
 use std::ops::ControlFlow;
 
@@ -12,7 +12,7 @@ use crate::store::{Shared, Store};
 /// Buckets whose records are fetched from memory together.
 const GROUP: usize = 32;
 
-/// A live record.
+/// A record without an expiry, or what is left of a deleted one.
 #[derive(Debug, Clone, Copy)]
 pub struct Visited<'a> {
     /// Its key.
@@ -23,13 +23,15 @@ pub struct Visited<'a> {
     pub version: u64,
     /// When and where it was made.
     pub stamp: Stamp,
+    /// Whether it says that the key was deleted: no live record.
+    pub deleted: bool,
     /// The whole record, for [`crate::Received::read`].
     pub bytes: &'a [u8],
 }
 
 impl Store {
-    /// Hands out every live record that has no expiry, in no order. What changes meanwhile is met or not; what does not is
-    /// met once.
+    /// Hands out every live record that has no expiry, and every tombstone, in no order. What changes meanwhile is met
+    /// or not; what does not is met once.
     pub fn visit(&self, mut take: impl FnMut(&Visited<'_>) -> ControlFlow<()>) -> Result<()> {
         let shared: &Shared = &self.shared;
         let mut cursor = Some(Cursor::default());
@@ -43,7 +45,7 @@ impl Store {
                 group.push(bucket);
             }
             for bucket in &group {
-                for &entry in bucket.entries.iter().filter(|entry| !entry.is_tombstone()) {
+                for &entry in &bucket.entries {
                     let address = entry.address();
                     let segment = bucket.view.segments.at(address);
                     let found = segment.map(|segment| (segment, segment.at(address.offset())));
@@ -60,6 +62,7 @@ impl Store {
                         hash: hash::common(record.key),
                         version: version(&record),
                         stamp: record.stamp,
+                        deleted: entry.is_tombstone(),
                         bytes: bytes.unwrap_or_default(),
                     });
                 }

@@ -1,13 +1,14 @@
 //! Restoring: to any time it is the state of that time, and nothing that it was made of changes.
 
 use std::fs;
+use std::sync::Arc;
 
-use lcnode_storage::{Error, Options, Store};
+use lcnode_storage::{Clock, Error, Options, Restore, Store, restore};
 
 use crate::backup::{files, wear_out};
 use crate::history::{History, SEGMENT, history};
 use crate::random;
-use crate::scene::{self, small_segments};
+use crate::scene::{self, Model, check, small_segments};
 
 #[test]
 fn a_backup_alone_is_the_state_at_its_position() {
@@ -93,6 +94,37 @@ fn a_log_that_was_compacted_behind_the_backup_still_serves() {
     }
     eprintln!("{across} restored across segments that are gone, {refused} refused");
     assert!(across >= 5 && refused > 0);
+}
+
+/// A segment begins with a memo whose time goes on with the records of the log, those that compaction moved
+/// included, while the time of changes stands still.
+#[test]
+fn a_time_to_restore_to_is_one_of_changes() {
+    let folder = scene::quick_folder();
+    let path = |name: &str| folder.path().join(name);
+    let clock = Clock::Given(Arc::new(|| 1_800_000_000_000_000));
+    let store = Store::open(Options { clock, ..small_segments(&path("live.tch"), SEGMENT) }).unwrap();
+    let mut model = Model::new();
+    let mut put = |key: u64| {
+        let value = store.last_change().to_le_bytes().to_vec();
+        store.put(&key.to_le_bytes(), &value).unwrap();
+        model.insert(key.to_le_bytes().to_vec(), value);
+    };
+    (0..10_000).for_each(&mut put);
+    (0..10_000).filter(|key| key % 2 == 0).for_each(&mut put);
+    store.copy_to(&path("backup.tch")).unwrap();
+    store.optimize().unwrap();
+    (20_000..23_000).for_each(&mut put);
+    let until = store.last_change();
+    let expected = model.clone();
+    (20_000..20_100_u64).for_each(|key| store.put(&key.to_le_bytes(), b"later").unwrap());
+    store.close().unwrap();
+    let (log, until) = (Some(path("live.tch")), Some(until));
+    let what = Restore { backup: path("backup.tch"), target: path("target.tch"), log, until };
+    let restored = restore(&what, &mut |_, _, _| ()).unwrap();
+    assert_eq!(Some(restored.last_change), until);
+    let store = Store::open(small_segments(&path("target.tch"), SEGMENT)).unwrap();
+    check(&store, &expected, "up to a time");
 }
 
 /// Reopened and killed in between, with vanishes, and from one backup after the other.
