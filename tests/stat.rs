@@ -45,7 +45,9 @@ fn lines_and_their_order() {
         assert_eq!(names, wanted);
         // The master's lines come between.
         assert!(client.succeeds(&wire::setmst(b"master", 1978, 5, 0)));
-        let names: Vec<String> = client.stat().into_iter().map(|(name, _)| name).collect();
+        let names = client.stat().into_iter().map(|(name, _)| name);
+        // What is known of it as a peer comes last.
+        let names: Vec<String> = names.filter(|name| !name.starts_with("peer_1_")).collect();
         let at = wanted.iter().position(|name| *name == "bigend").unwrap() + 1;
         assert_eq!(names[at..at + 4], ["mhost", "mport", "rts", "delay"]);
         assert_eq!([&names[..at], &names[at + 4..]].concat(), wanted);

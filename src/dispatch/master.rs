@@ -98,6 +98,10 @@ pub(super) fn set_master(
         let (host, slot, begin) = (named.host.clone(), Slot::named(), node.master.begin);
         Some(replication::Master { host, port, slot, begin, check: options & CHECK != 0 })
     });
+    match &named {
+        Some(named) => tracing::info!("do_setmst: the master is {}:{} from now on", named.host, named.port),
+        None => tracing::info!("do_setmst: there is no master from now on"),
+    }
     let _replacing = node.master.replacing.lock();
     // The one before writes its position for the last time.
     node.replication.set_named(None);

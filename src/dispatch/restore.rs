@@ -66,7 +66,8 @@ fn source(allowed: [Option<&Path>; 2], path: &Path) -> Result<PathBuf, String> {
         return Err("no path was given".to_owned());
     }
     if allowed.iter().all(Option::is_none) {
-        return Err("refused: start the node with -ulog DIR to say where update logs may be read".to_owned());
+        let why = "start the node with -ulog DIR to say where update logs may be read";
+        return Err(format!("refused: {why}; asked for was {}", path.display()));
     }
     let mut why = format!("{} is neither inside -ulog nor inside --backup-dir", path.display());
     for folder in allowed.into_iter().flatten() {

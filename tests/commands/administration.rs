@@ -103,15 +103,18 @@ fn ext_fails_without_a_script() {
 }
 
 #[test]
-fn repl_without_a_log_tells_the_id_and_ends() {
+fn repl_tells_the_id_and_goes_on_or_ends_without_a_word() {
     on_both(&["-sid", "258"], |node| {
         let ask = |ts, sid| {
             let mut client = node.client();
             client.send(&wire::repl(ts, sid));
             client.rest()
         };
-        assert_eq!(ask(1, 1), [0, 0, 1, 2]);
-        assert_eq!(ask(u64::MAX, u32::MAX), [0, 0, 1, 2]);
+        for (ts, sid) in [(1, 1), (u64::MAX, u32::MAX)] {
+            let mut client = node.client();
+            client.send(&wire::repl(ts, sid));
+            assert_eq!(client.take(5), [0, 0, 1, 2, 0xCA], "its id, and a sign of life");
+        }
         assert_eq!(ask(1, 258), b"", "its own id");
         assert_eq!(ask(0, 1), b"");
         assert_eq!(ask(1, 0), b"");

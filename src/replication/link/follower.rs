@@ -19,7 +19,7 @@ use crate::replication::status::{Shown, State};
 const BEAT: Duration = Duration::from_secs(1);
 /// After a frame that was worth it the log is left alone for so long: many small changes go over together, and
 /// those who make them need not wake this thread each time.
-const PACE: Duration = Duration::from_millis(1);
+const PACE: Duration = Duration::from_millis(4);
 /// Bytes of a frame that is worth it.
 const WORTH: usize = 2048;
 /// Bytes that are made ready to be sent while none are taken.
