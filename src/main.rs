@@ -20,7 +20,7 @@ use lcnode::replication::original::position::{Slot, read_time_stamp};
 use lcnode::replication::peers::Bounds;
 use lcnode::replication::{self, Replication};
 use lcnode_protocol::Limits;
-use lcnode_storage::{Options, Place, Store};
+use lcnode_storage::{Hold, Options, Place, Store};
 use parking_lot::Mutex;
 
 use config::{Config, DatabaseKind, Listen, MasterAddress};
@@ -155,6 +155,8 @@ fn open(config: &Config) -> Result<Store, lcnode_storage::Error> {
         truncate: spec.mode.truncate,
         max_records: spec.capnum,
         max_bytes: spec.capsiz,
+        // Until it is known who follows.
+        hold: Hold::ALL,
         ..defaults
     })
 }

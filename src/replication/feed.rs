@@ -28,6 +28,8 @@ pub struct Feed {
     connection: u64,
     /// Where to read on.
     at: Position,
+    /// What is sent before anything else: that all was deleted once, where that may not be in the log any more.
+    vanish: Option<Vec<u8>>,
     /// Before this, moved records are sent too: there was no older copy that the follower could have.
     full_until: Position,
     /// Before this, the follower's own records are sent too, lest it has lost them.
@@ -119,6 +121,7 @@ impl Feed {
             sid: hello.sid,
             connection,
             at,
+            vanish: if mode == Mode::Full { store.last_vanish() } else { None },
             full_until,
             mine_until: if hello.mine { end } else { Position::default() },
             ts: ts.map_or(0, |known| known.last_change),
@@ -161,6 +164,9 @@ impl Feed {
         let start = self.at;
         let filter = Filter { sid: self.sid, full_until: self.full_until, mine_until: self.mine_until };
         let mut frame = RecordsWriter::new(out);
+        if let Some(vanish) = self.vanish.take() {
+            frame.push(&vanish);
+        }
         let mut passed = Passed { ts: self.ts, changes: self.changes, ..Passed::default() };
         let read = store.read_log(start, BATCH, |record| passed.take(store, record, filter, &mut frame));
         let next = match read.map_err(Ended::Storage)? {

@@ -120,7 +120,7 @@ impl Peers {
         let collected =
             store.memo(COLLECTED).and_then(|value| Some(u64::from_be_bytes(value.try_into().ok()?)));
         let collected = collected.unwrap_or(0);
-        let mut state = State { epochs, collected, followers, passed, hold: (Hold::NONE, 0) };
+        let mut state = State { epochs, collected, followers, passed, hold: (Hold::ALL, 0) };
         state.set_hold(store);
         Ok(Self { bounds, identity: opened.identity, started: store.now(), state: Mutex::new(state) })
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::durability::SyncMode;
 use crate::log::writer::{MAX_SEGMENT, MIN_SEGMENT, now};
+use crate::store::Hold;
 
 /// Where a database lives.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,6 +69,8 @@ pub struct Options {
     pub max_records: Option<u64>,
     /// Bytes kept at most, for a database in memory: the oldest stored records go first.
     pub max_bytes: Option<u64>,
+    /// What compaction leaves alone until [`crate::Store::set_hold`] says otherwise.
+    pub hold: Hold,
     /// What time it is.
     pub clock: Clock,
     /// Whether threads in the background allocate, sync, compact and write checkpoints. Without them
@@ -96,6 +99,7 @@ impl Options {
             truncate: false,
             max_records: None,
             max_bytes: None,
+            hold: Hold::NONE,
             clock: Clock::System,
             background: true,
             seed: None,

@@ -89,10 +89,7 @@ fn what_a_killed_node_leaves_is_told_from_damage() {
     // The record, and a memo of three starts: header, flags, key, and an id and a position for each.
     let behind = 20 + 4 + 5 + 20 + 1 + 3 + 6 + 8 + 3 * 24;
     assert_eq!((&view["records"], &view["checkpoint"]["bytes_behind"]), (&1001.into(), &behind.into()));
-    assert_eq!(
-        view["recovery"][0],
-        format!("uses the checkpoint and reads {behind} bytes of log behind it")
-    );
+    assert_eq!(view["recovery"][0], format!("uses the checkpoint and reads {behind} bytes of log behind it"));
 }
 
 #[test]

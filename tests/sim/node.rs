@@ -8,7 +8,7 @@ use std::time::Duration;
 use lcnode::replication::peers::{self, Bounds, Peers};
 use lcnode::replication::pull::Master;
 use lcnode_storage::medium::Simulated;
-use lcnode_storage::{Clock, Options, Place, Store, SyncMode};
+use lcnode_storage::{Clock, Hold, Options, Place, Store, SyncMode};
 
 use super::connection::LIMITS;
 
@@ -53,6 +53,7 @@ impl Node {
             origin: self.id,
             clock: Clock::Given(Arc::new(clock)),
             background: false,
+            hold: Hold::ALL,
             seed: Some(seed),
             ..Options::new(Place::Directory("simulated".into()))
         }

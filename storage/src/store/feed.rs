@@ -68,6 +68,12 @@ impl Hold {
     /// Nothing is needed.
     pub const NONE: Self = Self { keep_from: Position::MAX, collect_before: Position::MAX };
 
+    /// All of it.
+    pub const ALL: Self = {
+        let nowhere = Position { segment: 0, offset: 0 };
+        Self { keep_from: nowhere, collect_before: nowhere }
+    };
+
     /// Whether a segment must stay as it is.
     pub(crate) fn keeps(&self, segment: &Segment) -> bool {
         segment.number() >= self.keep_from.segment

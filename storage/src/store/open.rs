@@ -26,7 +26,7 @@ use crate::meta::{self, Meta};
 use crate::options::{Options, Place};
 use crate::store::checkpointing::{Newest, Pins};
 use crate::store::evict::Bounds;
-use crate::store::feed::{Feed, Hold};
+use crate::store::feed::Feed;
 use crate::store::replay::Replay;
 use crate::store::stripe::Stripe;
 use crate::store::worker::{self, Signals};
@@ -252,7 +252,7 @@ fn into_store(
             Place::Directory(_) => Bounds::new(None, None),
         },
         feed: Feed::default(),
-        hold: Mutex::new(Hold::NONE),
+        hold: Mutex::new(options.hold),
         compacting: Mutex::new(Pins(replay.state.pins())),
         hurried: AtomicUsize::new(0),
         providing: Mutex::default(),

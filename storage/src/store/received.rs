@@ -98,6 +98,14 @@ pub fn tombstone(key: &[u8], stamp: Stamp) -> Vec<u8> {
 }
 
 impl Store {
+    /// The bytes of a record of the last vanish, for [`Received::read`]; none where there was none. The record itself may
+    /// be gone from the log.
+    pub fn last_vanish(&self) -> Option<Vec<u8>> {
+        let stamp = self.shared.tail.lock().vanished;
+        (stamp != Stamp::default())
+            .then(|| Head::new(Kind::Vanish, 0, 0).finish(stamp, Hasher::new()).to_vec())
+    }
+
     /// Takes over what is newer than what is here; counters are merged. Says how many records changed anything.
     ///
     /// Errors: those of a change. What came before the record that failed has been taken over.
