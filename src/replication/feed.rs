@@ -196,22 +196,15 @@ impl Feed {
         Ok(!at_end)
     }
 
-    /// Adds a beat, to be sent every second.
+    /// Adds a beat, to be sent every second, and ten times a second while the follower is behind.
     pub fn beat(&mut self, store: &Store, out: &mut Vec<u8>) {
         if self.skipped > 0 {
             RecordsWriter::new(out).finish(wire(self.at), self.ts, self.volume.1);
             self.note_sent();
         }
-        let lag = self.lag(store);
-        let appended = store.appended().max(lag.records);
-        LeaderFrame::Beat {
-            end: wire(store.end()),
-            clock: store.now(),
-            ts: self.ts,
-            appended,
-            passed: appended - lag.records,
-        }
-        .encode(out);
+        let Lag { bytes, records } = self.lag(store);
+        let (end, clock, ts) = (wire(store.end()), store.now(), self.ts);
+        LeaderFrame::Beat { end, clock, ts, bytes, entries: records }.encode(out);
     }
 
     fn note_sent(&mut self) {

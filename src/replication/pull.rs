@@ -22,6 +22,8 @@ use super::{local, wire};
 
 mod view;
 
+use view::between;
+
 pub use view::View;
 
 /// The place is remembered at most so often, in microseconds, ...
@@ -76,10 +78,11 @@ pub struct Pull {
     check: Check,
 }
 
+/// What the leader said last, and how far behind it this is since.
 #[derive(Debug, Clone, Copy, Default)]
 struct Beat {
-    end: Position,
     clock: u64,
+    bytes: u64,
     records: u64,
 }
 
@@ -215,7 +218,7 @@ impl Pull {
         self.arrivals = Arrivals::new(store, peers, hello.sid);
         self.is_open = true;
         self.acked = from;
-        self.beat = Beat { end, clock: hello.clock, records: 0 };
+        self.beat = Beat { clock: hello.clock, bytes: between(from, end), records: 0 };
         self.in_step_at = store.now();
         self.is_dirty = hello.mode == Mode::Full || self.remembered.epoch != hello.from.id;
         peers.passed(store, hello.sid, self.progress);
@@ -246,12 +249,15 @@ impl Pull {
         match frame {
             LeaderFrame::Records { next, ts, passed: _, records } => {
                 let next = local(next);
+                let (bytes, count) = (records.len() as u64, self.arrivals.count());
                 if next < self.progress.position {
                     return Err(Ended::Order { from: self.progress.position, to: next });
                 }
                 let until = store.now().saturating_add(self.master.max_skew);
                 self.arrivals.apply(store, peers, records, until, next)?;
                 self.is_dirty |= !records.is_empty();
+                self.beat.bytes = self.beat.bytes.saturating_sub(bytes);
+                self.beat.records = self.beat.records.saturating_sub(self.arrivals.count() - count);
                 self.progress.position = next;
                 if !self.is_full() {
                     self.progress.ts = self.progress.ts.max(ts);
@@ -265,10 +271,10 @@ impl Pull {
                 self.remember(store, false)?;
                 self.ack(store, peers, false, out);
             }
-            LeaderFrame::Beat { end, clock, ts: _, appended, passed } => {
+            LeaderFrame::Beat { end: _, clock, ts: _, bytes, entries } => {
                 self.check_clock("the peer's clock", clock, store.now())?;
-                self.beat = Beat { end: local(end), clock, records: appended.saturating_sub(passed) };
-                if self.lag_bytes() == 0 {
+                self.beat = Beat { clock, bytes, records: entries };
+                if bytes == 0 {
                     self.in_step_at = store.now();
                 }
             }
@@ -317,7 +323,7 @@ impl Pull {
         }
         self.remember(store, false)?;
         self.ack(store, peers, true, out);
-        let in_step = !self.is_full() && self.lag_bytes() < IN_STEP;
+        let in_step = !self.is_full() && self.beat.bytes < IN_STEP;
         self.check.tick(store, in_step, out);
         Ok(())
     }

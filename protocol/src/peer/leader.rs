@@ -35,10 +35,10 @@ pub enum LeaderFrame<'a> {
         clock: u64,
         /// Microseconds: its last change.
         ts: u64,
-        /// Records appended to its log since it started.
-        appended: u64,
-        /// Records of its log that it has passed since the handshake.
-        passed: u64,
+        /// Bytes of its log that are still to be sent behind this frame.
+        bytes: u64,
+        /// Records of it; an estimate until the follower was in step once.
+        entries: u64,
     },
     /// The answer to [`FollowerFrame::AskDigest`](super::FollowerFrame::AskDigest).
     Digest {
@@ -76,10 +76,10 @@ impl<'a> LeaderFrame<'a> {
                 writer.push(records);
                 writer.finish(next, ts, passed);
             }
-            Self::Beat { end, clock, ts, appended, passed } => {
+            Self::Beat { end, clock, ts, bytes, entries } => {
                 let start = frame::begin(out, BEAT);
                 end.put(out);
-                for number in [clock, ts, appended, passed] {
+                for number in [clock, ts, bytes, entries] {
                     out.extend_from_slice(&number.to_be_bytes());
                 }
                 frame::finish(out, start);
@@ -137,12 +137,12 @@ fn body<'a>(kind: u8, mut fields: Fields<'a>) -> Result<Option<LeaderFrame<'a>>,
         }
         BEAT => {
             let Some(end) = Position::take(fields)? else { return Ok(None) };
-            let (Some(clock), Some(ts), Some(appended), Some(passed)) =
+            let (Some(clock), Some(ts), Some(bytes), Some(entries)) =
                 (fields.u64(), fields.u64(), fields.u64(), fields.u64())
             else {
                 return Ok(None);
             };
-            Ok(Some(LeaderFrame::Beat { end, clock, ts, appended, passed }))
+            Ok(Some(LeaderFrame::Beat { end, clock, ts, bytes, entries }))
         }
         DIGEST => {
             let (Some(id), Some(collected)) = (fields.u64(), fields.u64()) else { return Ok(None) };

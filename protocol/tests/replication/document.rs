@@ -212,8 +212,7 @@ fn the_leaders_frames_are_as_documented() {
             ("records", Bytes(b"records")),
         ],
     );
-    let frame =
-        LeaderFrame::Beat { end: END, clock: full(1), ts: full(2), appended: full(3), passed: full(4) };
+    let frame = LeaderFrame::Beat { end: END, clock: full(1), ts: full(2), bytes: full(3), entries: full(4) };
     check(
         "### Body of beat",
         body("beat", "leader", &written(|out| frame.encode(out))),
@@ -222,8 +221,8 @@ fn the_leaders_frames_are_as_documented() {
             ("end offset", Number(END.offset)),
             ("clock", Number(full(1))),
             ("time", Number(full(2))),
-            ("appended", Number(full(3))),
-            ("passed", Number(full(4))),
+            ("bytes", Number(full(3))),
+            ("entries", Number(full(4))),
         ],
     );
     let ranges: Vec<u64> = (0..u64::from(peer::RANGES)).collect();

@@ -39,8 +39,8 @@ fn push_leader(random: &mut Random, stream: &mut Vec<u8>) {
             end: position(random),
             clock: number,
             ts: random.next(),
-            appended: random.next(),
-            passed: random.next(),
+            bytes: random.next(),
+            entries: random.next(),
         },
         10..20 => LeaderFrame::Compared {
             id: number,

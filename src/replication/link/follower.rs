@@ -17,6 +17,8 @@ use crate::replication::status::{Shown, State};
 
 /// Between two beats.
 const BEAT: Duration = Duration::from_secs(1);
+/// The same while the follower is behind.
+const BUSY_BEAT: Duration = Duration::from_millis(100);
 /// After a frame that was worth it the log is left alone for so long: many small changes go over together, and
 /// those who make them need not wake this thread each time.
 const PACE: Duration = Duration::from_millis(4);
@@ -75,7 +77,7 @@ async fn work(
     shown: &Shown,
 ) -> Result<(), Ended> {
     let (store, peers) = (&shared.store, &shared.peers);
-    let mut beat = Instant::now();
+    let (mut beat, mut last_beat) = (Instant::now(), Instant::now());
     let mut again = Instant::now();
     let mut more = true;
     loop {
@@ -86,11 +88,12 @@ async fn work(
             }
             session.touch();
             feed.beat(store, &mut session.output);
-            beat = now + BEAT;
-            let lag = shown.lock().lag_seconds;
+            beat = now + if more { BUSY_BEAT } else { BEAT };
+            let lag = shown.lock().lag_seconds + (now - last_beat).as_secs_f64();
+            last_beat = now;
             show(shared, feed, shown);
             let mut status = shown.lock();
-            status.lag_seconds = if status.lag_bytes < AHEAD as u64 { 0.0 } else { lag + BEAT.as_secs_f64() };
+            status.lag_seconds = if status.lag_bytes < AHEAD as u64 { 0.0 } else { lag };
         }
         if session.output.len() < AHEAD && (more || now >= again) {
             let before = session.output.len();

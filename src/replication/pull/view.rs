@@ -12,7 +12,7 @@ pub struct View {
     pub sid: u16,
     /// What it does.
     pub state: State,
-    /// Bytes.
+    /// Bytes of the leader's log, as of its last beat and what came since.
     pub lag_bytes: u64,
     /// Records.
     pub lag_entries: u64,
@@ -25,15 +25,10 @@ pub struct View {
 }
 
 impl Pull {
-    /// Bytes from here to where the leader's log ended at its last beat: exact within a segment.
-    pub(super) fn lag_bytes(&self) -> u64 {
-        between(self.progress.position, self.beat.end)
-    }
-
     /// How it is.
     #[must_use]
     pub fn view(&self, store: &Store) -> View {
-        let lag_bytes = self.lag_bytes();
+        let lag_bytes = self.beat.bytes;
         let since = store.now().saturating_sub(self.in_step_at) as f64 / 1e6;
         // By the leader's clock alone, so that the clocks need not agree.
         let behind = self.beat.clock.saturating_sub(self.progress.ts) as f64 / 1e6;
@@ -59,7 +54,7 @@ impl Pull {
 }
 
 /// Bytes between two positions, segments taken to be as long as by default.
-fn between(from: Position, to: Position) -> u64 {
+pub(super) fn between(from: Position, to: Position) -> u64 {
     let segments = to.segment.saturating_sub(from.segment);
     (segments * lcnode_storage::DEFAULT_SEGMENT as u64 + to.offset).saturating_sub(from.offset)
 }
