@@ -2,7 +2,8 @@
 //!
 //! What is always true:
 //! - A tombstone is dropped only once every known follower has it, and has nothing left to send here that is older
-//!   (so far as this node follows it too).
+//!   (so far as this node follows it too); and not before every master has come as a follower once, or long enough
+//!   was waited for that.
 //! - Whoever is given up because keeping log for it cost too much is told so when it comes again: from then on
 //!   deletions up to that time count as forgotten.
 
@@ -63,6 +64,10 @@ struct State {
     followers: BTreeMap<u16, Follower>,
     /// How far the logs of leaders were applied here.
     passed: BTreeMap<u16, Progress>,
+    /// Masters that are followed, whoever they are: each may have records that were deleted here.
+    masters: usize,
+    /// Whether those of them that never followed this node have been waited for long enough.
+    is_tired: bool,
     /// What compaction was told last, and when.
     hold: (Hold, u64),
 }
@@ -91,10 +96,10 @@ impl Follower {
 }
 
 impl Peers {
-    /// Reads what is remembered and begins an epoch with the id `epoch`, chosen at random.
+    /// Reads what is remembered and begins an epoch with the id `epoch`, chosen at random. `masters` are followed.
     ///
     /// Errors: what writing a memo to the log gives.
-    pub fn open(store: &Store, bounds: Bounds, epoch: u64) -> Result<Self> {
+    pub fn open(store: &Store, bounds: Bounds, epoch: u64, masters: usize) -> Result<Self> {
         let opened = store.opened();
         let mut followers = BTreeMap::new();
         let mut passed = BTreeMap::new();
@@ -120,9 +125,17 @@ impl Peers {
         let collected =
             store.memo(COLLECTED).and_then(|value| Some(u64::from_be_bytes(value.try_into().ok()?)));
         let collected = collected.unwrap_or(0);
-        let mut state = State { epochs, collected, followers, passed, hold: (Hold::ALL, 0) };
+        let (is_tired, hold) = (false, (Hold::ALL, 0));
+        let mut state = State { epochs, collected, followers, passed, masters, is_tired, hold };
         state.set_hold(store);
         Ok(Self { bounds, identity: opened.identity, started: store.now(), state: Mutex::new(state) })
+    }
+
+    /// So many masters are followed from now on.
+    pub fn set_masters(&self, store: &Store, masters: usize) {
+        let mut state = self.state.lock();
+        state.masters = masters;
+        state.set_hold(store);
     }
 
     /// When this run of the node began, in microseconds.
@@ -147,7 +160,8 @@ impl Peers {
     #[must_use]
     pub fn collected(&self, store: &Store) -> u64 {
         let state = self.state.lock();
-        match state.followers.values().any(|follower| follower.known.given_up) {
+        let given_up = state.followers.values().any(|follower| follower.known.given_up);
+        match given_up || state.is_tired && state.has_strangers() {
             true => state.collected.max(store.now()),
             false => state.collected,
         }
@@ -284,9 +298,11 @@ impl Peers {
                 given_up.push((sid, format!("the disk is full and {bytes} bytes of log were kept for it")));
             }
         }
-        if !given_up.is_empty() {
+        let is_tired = state.has_strangers() && now.saturating_sub(self.started) > age;
+        if !given_up.is_empty() || is_tired && !state.is_tired {
             state.forget_deletions(store, now)?;
         }
+        state.is_tired |= is_tired;
         for (sid, _) in &given_up {
             if let Some(follower) = state.followers.get_mut(sid) {
                 follower.known.given_up = true;
@@ -328,6 +344,11 @@ impl State {
         followers.filter(|(_, follower)| !follower.known.given_up)
     }
 
+    /// Whether a master is followed that has never followed this node.
+    fn has_strangers(&self) -> bool {
+        self.followers.len() < self.masters
+    }
+
     /// Tells compaction. More is held at once; that less is may wait a second, as it wakes compaction.
     fn set_hold(&mut self, store: &Store) {
         let mut hold = Hold::NONE;
@@ -336,6 +357,9 @@ impl State {
             let safe = if self.passed.contains_key(&sid) { follower.safe } else { acked };
             hold.keep_from = hold.keep_from.min(acked);
             hold.collect_before = hold.collect_before.min(safe);
+        }
+        if self.has_strangers() && !self.is_tired {
+            hold.collect_before = Position::default();
         }
         let (told, at) = self.hold;
         let is_more = hold.keep_from < told.keep_from || hold.collect_before < told.collect_before;

@@ -38,7 +38,7 @@ impl Node {
     fn open(options: Options, epoch: u64) -> Self {
         let store = Store::open(options.clone()).unwrap();
         let bounds = Bounds { bytes: 1 << 20, age: Duration::from_secs(60) };
-        let peers = Peers::open(&store, bounds, epoch).unwrap();
+        let peers = Peers::open(&store, bounds, epoch, 0).unwrap();
         Self { options, store, peers }
     }
 

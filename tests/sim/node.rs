@@ -60,13 +60,13 @@ impl Node {
     }
 
     /// Starts it, following the nodes of these numbers; its epoch has this id.
-    pub fn start(&mut self, leaders: impl Iterator<Item = usize>, epoch: u64) {
+    pub fn start(&mut self, leaders: Vec<usize>, epoch: u64) {
         let store = Store::on(Arc::new(self.disk.clone()), self.options(epoch), None).unwrap();
         let mine = !store.opened().clean || peers::is_copy(&store);
-        let peers = Peers::open(&store, self.bounds, epoch).unwrap();
+        let peers = Peers::open(&store, self.bounds, epoch, leaders.len()).unwrap();
         store.set_counting().unwrap();
         let master = Master { sid: None, mine, max_skew: MAX_SKEW, limits: LIMITS };
-        let leaders = leaders.map(|leader| (leader, (master, 0))).collect();
+        let leaders = leaders.into_iter().map(|leader| (leader, (master, 0))).collect();
         self.up = Some(Up { store, peers, leaders });
     }
 }

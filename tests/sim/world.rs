@@ -95,7 +95,7 @@ impl World {
     fn start(&mut self, number: usize) {
         let leaders: Vec<usize> = (0..self.nodes.len()).filter(|other| *other != number).collect();
         let epoch = self.random.u64(1..);
-        self.nodes[number].start(leaders.into_iter(), epoch);
+        self.nodes[number].start(leaders, epoch);
     }
 
     /// Lives through all of it; gives what the disks hold in the end.

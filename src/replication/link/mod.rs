@@ -82,7 +82,8 @@ impl Replication {
         let opened = store.opened();
         let mine = !opened.clean || peers::is_copy(&store);
         let epoch = fastrand::u64(1..);
-        let peers = Peers::open(&store, settings.bounds, epoch)?;
+        let count = settings.masters.len() + usize::from(settings.named.is_some());
+        let peers = Peers::open(&store, settings.bounds, epoch, count)?;
         let stopping = AtomicBool::new(false);
         let shared = Arc::new(Shared { store, peers, settings, mine, stopping });
         let masters = shared.settings.masters.iter().filter_map(|master| shared.follow(master.clone()));
@@ -102,6 +103,8 @@ impl Replication {
         if let Some(link) = named.take() {
             link.end();
         }
+        let count = self.shared.settings.masters.len() + usize::from(master.is_some());
+        self.shared.peers.set_masters(&self.shared.store, count);
         if !self.shared.stopping.load(Ordering::Relaxed) {
             *named = master.and_then(|master| self.shared.follow(master));
         }
