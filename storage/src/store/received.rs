@@ -149,6 +149,8 @@ impl Shared {
         let loaded = {
             let stripe = self.lock_stripe(hash);
             let view = &stripe.view;
+            // What is made here from now on is later, and than the tombstone below.
+            stripe.last_ts.set(stripe.last_ts.get().max(received.stamp().ts + 1));
             let (slot, found) = self.locate(view, received.key(), hash)?;
             let new = &received.record;
             let is_news =
