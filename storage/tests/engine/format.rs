@@ -82,7 +82,7 @@ impl<'a> Map<'a> {
         assert_eq!(self.take("magic"), magic);
     }
 
-    fn end(self) {
+    pub fn end(self) {
         assert!(self.fields.is_empty(), "not checked: {:?}", self.fields.keys());
     }
 }

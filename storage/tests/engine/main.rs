@@ -31,6 +31,8 @@ mod format;
 #[cfg(test)]
 mod format_backup;
 #[cfg(test)]
+mod format_counter;
+#[cfg(test)]
 mod format_moved;
 #[cfg(test)]
 mod history;
