@@ -37,7 +37,8 @@ pub enum LeaderFrame<'a> {
         ts: u64,
         /// Records appended to its log since it started.
         appended: u64,
-        /// Records of its log that it has passed since the handshake.
+        /// How many of these it has passed for this follower, the latter's own included. `appended - passed` is how many
+        /// records the follower is behind; both are made to agree on that, so `passed` alone says nothing.
         passed: u64,
     },
     /// The answer to [`FollowerFrame::AskDigest`](super::FollowerFrame::AskDigest).
