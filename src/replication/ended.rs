@@ -113,7 +113,10 @@ pub enum Ended {
 
 fn same_id(sid: u16, itself: bool) -> String {
     match itself {
-        true => format!("the master is this node itself (server id {sid}): take it off --master"),
+        true => format!(
+            "the master is this node itself, or one of the two is a copy of the other's directory (server id {sid}): \
+             take it off --master, or give the copy another id with --sid"
+        ),
         false => format!("both nodes have the server id {sid}: give one of them another with --sid"),
     }
 }

@@ -316,7 +316,9 @@ struct Filter {
 impl Filter {
     #[inline]
     fn wants(&self, store: &Store, record: &LogRecord<'_>) -> bool {
-        let is_its_own = record.stamp.origin == self.sid || record.via == self.sid;
+        // What was merged here is news to all, whoever made the last change of it.
+        let is_merged = record.via == store.origin();
+        let is_its_own = !is_merged && (record.stamp.origin == self.sid || record.via == self.sid);
         if is_its_own && record.at >= self.mine_until {
             return false;
         }

@@ -385,6 +385,8 @@ impl State {
             else {
                 break;
             };
+            // Nothing is kept for it from now on.
+            self.forget_deletions(store, store.now())?;
             self.followers.remove(&oldest);
             store.set_memo(&memos::known_key(oldest), &[])?;
         }

@@ -6,11 +6,12 @@ use std::time::Duration;
 use lcnode_protocol::Limits;
 use lcnode_protocol::binary::{Decoder, Step as Request};
 use lcnode_protocol::peer::{FollowerFrame, FollowerHello, Step};
-use lcnode_storage::{Arrival, Options, Place, Received, Stamp, Store, SyncMode, tombstone};
+use lcnode_storage::{Arrival, Hold, Options, Place, Received, Stamp, Store, SyncMode, tombstone};
 
 use super::digest;
 use super::ended::Ended;
 use super::feed::Feed;
+use super::memos::COLLECTED;
 use super::peers::{Bounds, Peers};
 use super::pull::{Master, Pull};
 use super::status::Agrees;
@@ -87,6 +88,16 @@ impl Link {
         Err(Ended::Again)
     }
 
+    /// Carries what the leader's log has to the follower, and nothing else.
+    fn stream(&mut self, leader: &Node, follower: &Node) -> Result<(), Ended> {
+        let mut out = Vec::new();
+        while self.feed.fill(&leader.store, &mut out)? {}
+        self.sent += out.len();
+        let (used, _) = self.pull.take(&follower.store, &follower.peers, &out, &mut Vec::new())?;
+        assert_eq!(used, out.len());
+        Ok(())
+    }
+
     /// Carries frames both ways until none are left.
     fn run(&mut self, leader: &Node, follower: &Node) -> Result<(), Ended> {
         let stop = AtomicBool::new(false);
@@ -157,6 +168,24 @@ fn a_follower_goes_on_where_it_was_also_after_restarts_of_either() {
     assert!(link.sent < 1000, "{} bytes for two records", link.sent);
 }
 
+/// What a third node made earlier may reach the leader later: a follower goes on from a place of the log, not from a time.
+#[test]
+fn what_reaches_the_leader_late_is_passed_on() {
+    let (a, b, c) = (Node::new(1), Node::new(2), Node::new(3));
+    c.put("early", "v");
+    while a.store.now() <= c.store.last_change() {}
+    a.put("k", "v");
+    let mut link = Link::new(&a, &b, master()).unwrap();
+    link.run(&a, &b).unwrap();
+    let kept = link.close(&a, &b);
+    assert!(a.peers.known(2).is_some_and(|known| known.last_change > c.store.last_change()));
+    Link::new(&c, &a, master()).unwrap().stream(&c, &a).unwrap();
+    let mut link = Link::new(&a, &b, kept).unwrap();
+    assert!(!link.pull.is_refill());
+    link.stream(&a, &b).unwrap();
+    assert_eq!(b.get("early").as_deref(), Some("v"));
+}
+
 #[test]
 fn nothing_goes_back_to_where_it_came_from() {
     let (a, b) = (Node::new(1), Node::new(2));
@@ -178,6 +207,48 @@ fn nothing_goes_back_to_where_it_came_from() {
     to_b.run(&a, &b).unwrap();
     to_a.run(&b, &a).unwrap();
     assert_eq!((a.store.appended(), b.store.appended()), appended, "two idle nodes write nothing");
+}
+
+/// A counter that was merged has the stamp of one of its servers, which does not have all of it for that.
+#[test]
+fn a_merged_counter_is_sent_also_to_the_server_of_its_last_addition() {
+    let (a, b) = (Node::new(1), Node::new(2));
+    for (node, num) in [(&a, 7), (&b, 3)] {
+        while node.store.now() <= a.store.last_change() {}
+        node.store.set_counting().unwrap();
+        node.store.add_int(b"n", num).unwrap();
+    }
+    for (leader, follower) in [(&b, &a), (&a, &b), (&b, &a)] {
+        let before = leader.store.appended();
+        let mut link = Link::new(leader, follower, Master { mine: false, ..master() }).unwrap();
+        link.stream(leader, follower).unwrap();
+        assert!(leader.store.appended() <= before + 2, "two memos, and no echo");
+        assert_eq!(follower.store.get(b"n", <[u8]>::to_vec).unwrap(), Some(10_i32.to_le_bytes().to_vec()));
+    }
+    assert!(same(&a, &b));
+}
+
+#[test]
+fn what_compaction_moves_is_not_sent_again() {
+    let (a, b) = (Node::new(1), Node::new(2));
+    let value = "v".repeat(1000);
+    for number in 0..500 {
+        a.put(&format!("k{number}"), &value);
+    }
+    let mut link = Link::new(&a, &b, master()).unwrap();
+    link.run(&a, &b).unwrap();
+    let before = (link.sent, a.store.appended());
+    a.store.set_hold(Hold { keep_from: a.store.end(), ..Hold::NONE });
+    for number in 0..250 {
+        a.put(&format!("k{}", 2 * number), "v");
+    }
+    a.store.optimize().unwrap();
+    let moved = a.store.appended() - before.1 - 250;
+    assert!(moved > 100, "{moved} records were moved");
+    link.run(&a, &b).unwrap();
+    let sent = link.sent - before.0;
+    assert!(sent < 50_000, "{sent} bytes for 250 small records");
+    assert!(same(&a, &b));
 }
 
 #[test]
@@ -248,12 +319,27 @@ fn the_log_is_kept_for_a_follower_until_it_costs_too_much() {
     let given_up = a.peers.enforce(&a.store).unwrap();
     assert_eq!(given_up.iter().map(|(sid, _)| *sid).collect::<Vec<_>>(), [2]);
     assert!(a.peers.collected(&a.store) > 0);
+    assert!(a.store.memo(COLLECTED).is_some(), "known after a crash as well");
     a.store.optimize().unwrap();
     // It comes back: everything is sent again, and the deletion that was forgotten is made up for.
     let mut link = Link::new(&a, &b, kept).unwrap();
     link.run(&a, &b).unwrap();
     assert!(b.get("k9").is_some() && b.get("own").is_some());
     assert!(a.peers.known(2).is_some_and(|known| !known.given_up));
+}
+
+#[test]
+fn whoever_is_forgotten_in_favour_of_others_may_have_missed_deletions() {
+    let a = Node::new(1);
+    for sid in 2..=129 {
+        let connection = a.peers.attach(&a.store, sid, 7, a.store.end()).unwrap();
+        a.peers.detach(&a.store, sid, connection).unwrap();
+    }
+    assert!(a.peers.known(2).is_some());
+    assert_eq!(a.peers.collected(&a.store), 0);
+    a.peers.attach(&a.store, 130, 7, a.store.end()).unwrap();
+    assert!(a.peers.known(2).is_none());
+    assert!(a.peers.collected(&a.store) > 0);
 }
 
 #[test]

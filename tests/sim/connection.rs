@@ -48,16 +48,24 @@ pub struct Connection {
     pub at_follower: Side,
     pub at_leader: Side,
     beat: u64,
+    /// Whether the follower compares.
+    compares: bool,
 }
 
 /// Why a side ended, if it did.
 type Outcome = Result<(), Ended>;
 
 impl Connection {
-    pub fn new(follower: usize, leader: usize, pull: Pull, hello: Vec<u8>, now: u64) -> Self {
+    pub fn new(
+        (follower, leader): (usize, usize),
+        pull: Pull,
+        hello: Vec<u8>,
+        now: u64,
+        compares: bool,
+    ) -> Self {
         let (at_follower, mut at_leader) = (Side::new(now), Side::new(now));
         at_leader.incoming.push_back((now, hello));
-        Self { follower, leader, pull, feed: None, at_follower, at_leader, beat: 0 }
+        Self { follower, leader, pull, feed: None, at_follower, at_leader, beat: 0, compares }
     }
 
     /// The follower takes what has come by now.
@@ -74,7 +82,9 @@ impl Connection {
         let (used, _) = pull.take(&up.store, &up.peers, &side.input, out)?;
         side.input.drain(..used);
         pull.tick(&up.store, &up.peers, out)?;
-        if let Some(job) = pull.job(&up.store, &up.peers) {
+        if self.compares
+            && let Some(job) = pull.job(&up.store, &up.peers)
+        {
             let outcome = job.run(&up.store, &false.into()).map_err(Ended::Storage)?;
             pull.done(&up.store, outcome, out)?;
         }

@@ -42,6 +42,10 @@ struct Plan {
     jumps: bool,
     /// Of 1,000 steps so many are a fault.
     faults: u32,
+    /// Whether masters have links to their neighbours only, so that changes are passed on.
+    is_chain: bool,
+    /// Whether masters compare what they hold. Where they don't, nothing heals what the stream leaves out.
+    compares: bool,
 }
 
 /// All there is.
@@ -62,7 +66,7 @@ impl World {
     pub fn new(seed: u64) -> Self {
         let mut random = Rng::with_seed(seed);
         let syncs = random.u8(..3) == 0;
-        let plan = Plan {
+        let mut plan = Plan {
             steps: random.u32(300..2_000),
             keys: random.u64(1..60),
             loses_power: random.bool(),
@@ -71,7 +75,11 @@ impl World {
             gives_up: random.u8(..5) == 0,
             jumps: random.u8(..4) == 0,
             faults: [0, 10, 30, 80][random.usize(..4)],
+            is_chain: random.bool(),
+            compares: random.bool(),
         };
+        // What was deleted and forgotten is found by comparing alone.
+        plan.compares |= plan.gives_up;
         let bounds = match plan.gives_up {
             true => Bounds { bytes: random.u64(1..200) << 10, age: Duration::from_secs(random.u64(20..600)) },
             false => Bounds { bytes: u64::MAX, age: Duration::from_secs(u64::from(u32::MAX)) },
@@ -98,9 +106,15 @@ impl World {
     }
 
     fn start(&mut self, number: usize) {
-        let leaders: Vec<usize> = (0..self.nodes.len()).filter(|other| *other != number).collect();
+        let leaders = self.leaders(number);
         let epoch = self.random.u64(1..);
         self.nodes[number].start(leaders, epoch);
+    }
+
+    /// Those whom a node follows.
+    fn leaders(&self, number: usize) -> Vec<usize> {
+        let is_near = |other: usize| !self.plan.is_chain || other.abs_diff(number) == 1;
+        (0..self.nodes.len()).filter(|other| *other != number && is_near(*other)).collect()
     }
 
     /// Lives through all of it; gives what the disks hold in the end.
@@ -285,8 +299,7 @@ impl World {
     fn work(&mut self) {
         let now = self.now();
         for number in 0..self.nodes.len() {
-            let others: Vec<usize> = (0..self.nodes.len()).filter(|other| *other != number).collect();
-            for leader in others {
+            for leader in self.leaders(number) {
                 self.connect(number, leader);
             }
             if let Some(up) = &self.nodes[number].up
@@ -328,7 +341,7 @@ impl World {
             return;
         }
         let (pull, hello) = Pull::start(&up.store, *master);
-        self.connections.push(Connection::new(follower, leader, pull, hello, now));
+        self.connections.push(Connection::new((follower, leader), pull, hello, now, self.plan.compares));
     }
 
     /// Both sides of a connection work.

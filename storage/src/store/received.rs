@@ -238,7 +238,8 @@ impl Shared {
         Ok(address)
     }
 
-    /// Merges what two servers know of a counter.
+    /// Merges what two servers know of a counter. What neither of them knew before is as if it came from here, so that both
+    /// are sent it.
     fn merge(
         &self,
         view: &View,
@@ -274,7 +275,7 @@ impl Shared {
             false => (Kind::Delete, Vec::new()),
         };
         let body = [received.key(), value.as_deref().unwrap_or_default(), &state].concat();
-        let via = if via == stamp.origin { 0 } else { via };
+        let via = if self.kit.origin == stamp.origin { 0 } else { self.kit.origin };
         let mut head =
             Head::received(kind, received.key().len(), body.len() - received.key().len(), attributes, via);
         let mut crc = Hasher::new();
