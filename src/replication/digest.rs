@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use lcnode_protocol::peer::{Hashes, LeaderFrame, MAX_ENTRIES, RANGES};
-use lcnode_storage::{Position, Result, Stamp, Store, tombstone};
+use lcnode_storage::{Position, Result, Store, tombstone};
 
 use super::ended::Ended;
 use super::wire;
@@ -138,8 +138,7 @@ impl Job {
                 let done = walk(store, stop, |record| {
                     let is_old = |(origin, ts)| record.stamp.origin == origin && record.stamp.ts <= ts;
                     if !record.deleted && hashes.contains(&record.hash) && until.into_iter().any(is_old) {
-                        let stamp = Stamp { ts: record.stamp.ts + 1, origin: store.origin() };
-                        tombstones.push(tombstone(record.key, stamp));
+                        tombstones.push(tombstone(record.key, record.stamp.buried()));
                     }
                 })?;
                 done.then_some(Outcome::Bury(tombstones))

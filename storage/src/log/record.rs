@@ -74,6 +74,18 @@ pub struct Stamp {
     pub origin: u16,
 }
 
+impl Stamp {
+    /// That of a deletion right after this, which no server makes otherwise.
+    #[must_use]
+    pub fn buried(self) -> Self {
+        match self.origin {
+            // Should a server have the largest id.
+            u16::MAX => Self { ts: self.ts + 1, ..self },
+            _ => Self { origin: u16::MAX, ..self },
+        }
+    }
+}
+
 /// What a record may have beside key and value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Attributes {

@@ -226,7 +226,7 @@ fn into_store(
         refused: None,
         cramped: false,
         full: None,
-        order: order_at(&active, &opened.segments).max(last_ts),
+        order: order_at(&active, &opened.segments, last_ts),
         last_ts,
         vanished: replay.memos.get(memo::VANISHED).map(memo::decode_stamp).unwrap_or_default(),
         memos: replay.memos,
@@ -273,11 +273,11 @@ fn into_store(
 }
 
 /// No less than the order that counting the records of the log leads to: see [`crate::log::writer`].
-fn order_at(active: &Active, segments: &Segments) -> u64 {
+fn order_at(active: &Active, segments: &Segments, last_ts: u64) -> u64 {
     let Some(last) = segments.iter().next_back() else { return 0 };
     let begun = active.segment.peek(HEADER).filter(|first| first.kind == Kind::Memo);
     let begun = begun.or_else(|| last.peek(HEADER)).map_or(0, |first| first.stamp.ts);
-    begun.saturating_add(last.written() / record::HEADER as u64)
+    begun.max(last_ts).saturating_add(last.written() / record::HEADER as u64)
 }
 
 /// Stands where the active segment would be in a database that is only read. Nothing is ever appended.

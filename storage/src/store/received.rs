@@ -157,25 +157,25 @@ impl Shared {
                 found.as_ref().is_none_or(|(old, _)| new.stamp > old.stamp && old.kind != Kind::Counter);
             let grave;
             // It had been here. So it was deleted since, and that was forgotten. (Of a counter a part may be news.)
-            let received = match is_news && new.stamp.ts <= arrival.buried && new.kind == Kind::Put {
+            let (received, via) = match is_news && new.stamp.ts <= arrival.buried && new.kind == Kind::Put {
                 true => {
-                    let stamp = Stamp { ts: new.stamp.ts + 1, origin: self.kit.origin };
-                    grave = tombstone(new.key, stamp);
-                    &Received::read(&grave).map_err(|why| Error::Failed(why.to_owned()))?.0
+                    grave = tombstone(new.key, new.stamp.buried());
+                    let (made, _) = Received::read(&grave).map_err(|why| Error::Failed(why.to_owned()))?;
+                    (&{ made }, self.kit.origin)
                 }
-                false => received,
+                false => (received, arrival.via),
             };
             let new = &received.record;
             let taken = match &found {
                 _ if new.kind == Kind::Counter => {
-                    self.merge(view, slot, hash, received, found.as_ref(), arrival.via)?
+                    self.merge(view, slot, hash, received, found.as_ref(), via)?
                 }
-                None => self.take(view, slot, hash, received, None, arrival.via)?,
+                None => self.take(view, slot, hash, received, None, via)?,
                 Some((old, _)) if old.kind == Kind::Counter => {
-                    self.merge(view, slot, hash, received, found.as_ref(), arrival.via)?
+                    self.merge(view, slot, hash, received, found.as_ref(), via)?
                 }
                 Some((old, _)) if new.stamp <= old.stamp => false,
-                Some(_) => self.take(view, slot, hash, received, found.as_ref(), arrival.via)?,
+                Some(_) => self.take(view, slot, hash, received, found.as_ref(), via)?,
             };
             if !taken {
                 return Ok(false);
