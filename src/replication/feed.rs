@@ -18,6 +18,13 @@ const BATCH: usize = 256 << 10;
 const MAX_RECORDS: usize = 1 << 20;
 /// A follower is told its place at least so often, in bytes of log, where all of it is left out.
 const SKIP: usize = 1 << 20;
+/// A follower that is further behind, in bytes of log, is sent each key once where that saves enough: it catches up
+/// the sooner, the more often what it missed was overwritten.
+const FAR: u64 = 8 << 20;
+/// Records of a frame that must have been replaced for that, of a hundred.
+const WORTH: u64 = 20;
+/// Frames after one in which that was not worth it, before the next try.
+const UNTIL_NEXT_TRY: u32 = 15;
 /// Frames whose acknowledgement is waited for, of which is known what they held.
 const MAX_SENT: usize = 8192;
 
@@ -46,6 +53,8 @@ pub struct Feed {
     volume: (u64, u64),
     /// Bytes left out since the last frame.
     skipped: usize,
+    /// Frames until it is tried again to send only what was not replaced.
+    try_in: u32,
     /// What was sent and not acknowledged: next position, last change, changes.
     sent: VecDeque<(Position, u64, u64)>,
     answers: Answers,
@@ -138,6 +147,7 @@ impl Feed {
             passed: None,
             volume: (0, 0),
             skipped: 0,
+            try_in: 0,
             sent: VecDeque::new(),
             answers: Answers::default(),
         };
@@ -172,7 +182,9 @@ impl Feed {
     pub fn fill(&mut self, store: &Store, out: &mut Vec<u8>) -> Result<bool, Ended> {
         self.pass_gap();
         let start = self.at;
-        let filter = Filter { sid: self.sid, full_until: self.full_until, mine_until: self.mine_until };
+        let full_until = self.full_until;
+        let is_far = self.is_far(store);
+        let filter = Filter { sid: self.sid, full_until, mine_until: self.mine_until, is_far };
         let mut frame = RecordsWriter::new(out);
         if let Some(vanish) = self.vanish.take() {
             frame.push(&vanish);
@@ -186,6 +198,9 @@ impl Feed {
             }
             LogRead::Upto(next) => passed.stopped.unwrap_or(next),
         };
+        if is_far && passed.replaced * 100 < passed.records * WORTH {
+            self.try_in = UNTIL_NEXT_TRY;
+        }
         self.at = next;
         (self.ts, self.changes) = (passed.ts, passed.changes);
         self.volume = (self.volume.0 + passed.bytes as u64, self.volume.1 + passed.records);
@@ -212,6 +227,17 @@ impl Feed {
             let next = self.segments.partition_point(|number| *number < self.at.segment);
             self.at.segment = self.segments.get(next).copied().unwrap_or(self.at.segment);
         }
+    }
+
+    /// Whether to leave out what was replaced since.
+    fn is_far(&mut self, store: &Store) -> bool {
+        let end = store.end();
+        let is_far = end.segment > self.at.segment || end.offset - self.at.offset.min(end.offset) > FAR;
+        if is_far && self.try_in > 0 {
+            self.try_in -= 1;
+            return false;
+        }
+        is_far
     }
 
     /// Adds a beat, to be sent every second, and ten times a second while the follower is behind.
@@ -310,6 +336,8 @@ struct Filter {
     sid: u16,
     full_until: Position,
     mine_until: Position,
+    /// Whether what was replaced since is left out.
+    is_far: bool,
 }
 
 impl Filter {
@@ -321,10 +349,15 @@ impl Filter {
         }
         // Of all that there is each key once: what was replaced may have been deleted in between, and that forgotten.
         if record.at < self.full_until {
-            record.kind == Kind::Vanish || store.is_live(record)
-        } else {
-            !record.moved
+            return record.kind == Kind::Vanish || store.is_live(record);
         }
+        !record.moved
+    }
+
+    /// Whether a record that is wanted need not be sent, as a later one will be.
+    #[inline]
+    fn skips(&self, store: &Store, record: &LogRecord<'_>) -> bool {
+        self.is_far && record.at >= self.full_until && record.kind != Kind::Vanish && !store.is_live(record)
     }
 }
 
@@ -334,6 +367,8 @@ struct Passed {
     ts: u64,
     changes: u64,
     records: u64,
+    /// Those of them that were left out, as later ones replaced them.
+    replaced: u64,
     bytes: usize,
     /// Where the frame was full.
     stopped: Option<Position>,
@@ -347,7 +382,9 @@ impl Passed {
         }
         let len = record.bytes.len();
         if record.kind != Kind::Memo {
-            if filter.wants(store, record) {
+            if filter.skips(store, record) {
+                self.replaced += 1;
+            } else if filter.wants(store, record) {
                 if !frame.is_empty() && frame.len() + len > MAX_RECORDS {
                     self.stopped = Some(record.at);
                     return;

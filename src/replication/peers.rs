@@ -258,10 +258,11 @@ impl Peers {
         }
     }
 
-    /// Up to this time all changes that were made at leader `sid` were here, in microseconds.
+    /// Up to this time all changes that were made at leader `sid` were here, in microseconds. (Of those made at the time
+    /// of the last one there may be more.)
     #[must_use]
     pub fn had(&self, sid: u16) -> u64 {
-        self.state.lock().passed.get(&sid).map_or(0, |progress| progress.ts)
+        self.state.lock().passed.get(&sid).map_or(0, |progress| progress.ts.saturating_sub(1))
     }
 
     /// The log of leader `sid` was applied here up to a place.

@@ -396,7 +396,7 @@ impl Pull {
     /// What is to be found out in the store, on a thread where it holds nobody up.
     pub fn job(&mut self, store: &Store, peers: &Peers) -> Option<Job> {
         let sid = self.master.sid.filter(|_| self.is_open && !self.is_full())?;
-        let had = peers.known(sid).map_or(0, |known| known.last_change);
+        let had = peers.known(sid).map_or(0, |known| known.last_change.saturating_sub(1));
         let had = [(store.origin(), had), (sid, had.saturating_sub(self.master.max_skew))];
         self.check.job(self.progress.position, had)
     }

@@ -8,6 +8,7 @@
 mod connection;
 mod node;
 mod oracle;
+mod original;
 mod world;
 
 use std::time::Instant;

@@ -30,7 +30,7 @@ pub struct Node {
 /// What is there while a node is up.
 #[derive(Debug)]
 pub struct Up {
-    pub store: Store,
+    pub store: Arc<Store>,
     pub peers: Peers,
     /// What is known of each leader, and when it is tried next.
     pub leaders: BTreeMap<usize, (Master, u64)>,
@@ -61,7 +61,7 @@ impl Node {
 
     /// Starts it, following the nodes of these numbers; its epoch has this id.
     pub fn start(&mut self, leaders: Vec<usize>, epoch: u64) {
-        let store = Store::on(Arc::new(self.disk.clone()), self.options(epoch), None).unwrap();
+        let store = Arc::new(Store::on(Arc::new(self.disk.clone()), self.options(epoch), None).unwrap());
         let mine = !store.opened().clean || peers::is_copy(&store);
         let peers = Peers::open(&store, self.bounds, epoch, leaders.len()).unwrap();
         store.set_counting().unwrap();

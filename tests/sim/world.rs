@@ -14,6 +14,7 @@ use lcnode_storage::{Change, Kind, Stamp};
 use super::connection::Connection;
 use super::node::{Node, Up};
 use super::oracle::{self, Held, Oracle};
+use super::original::Original;
 
 const SECOND: u64 = 1_000_000;
 const HOUR: u64 = 3_600 * SECOND;
@@ -53,6 +54,8 @@ pub struct World {
     /// Directions in which nothing comes through: from, to.
     cut: BTreeSet<(usize, usize)>,
     oracle: Oracle,
+    /// Beside the first node, where nothing can be lost.
+    original: Option<Original>,
 }
 
 impl World {
@@ -77,7 +80,9 @@ impl World {
         let count = random.usize(2..4);
         let nodes = (1..=count as u16).map(|id| Node::new(id, Arc::clone(&now), bounds)).collect();
         let (connections, cut, oracle) = (Vec::new(), BTreeSet::new(), Oracle::default());
-        let mut world = Self { random, now, plan, nodes, connections, cut, oracle };
+        let is_mild = !(plan.loses_power || plan.gives_up || plan.jumps || plan.vanishes);
+        let original = (is_mild && random.bool()).then(Original::default);
+        let mut world = Self { random, now, plan, nodes, connections, cut, oracle, original };
         for number in 0..count {
             world.start(number);
         }
@@ -107,6 +112,9 @@ impl World {
         self.settle();
         let held: Vec<Held> = self.nodes.iter().map(|node| oracle::held(&up(node).store)).collect();
         self.agree(&held);
+        if let Some(original) = &self.original {
+            original.check(&held[0]);
+        }
         if self.plan.syncs || !self.plan.loses_power {
             self.oracle.check(&held, self.plan.gives_up, &self.plan);
         }
@@ -143,6 +151,11 @@ impl World {
         let sum = [&b"sum"[..], &self.random.u64(..4).to_be_bytes()].concat();
         let (action, len, num) =
             (self.random.u32(..100), self.random.usize(..2_000), self.random.i32(-9..10));
+        if let Some(original) = &mut self.original
+            && action % 5 == 4
+        {
+            return original.client(self.now.load(Ordering::Relaxed), &mut self.random);
+        }
         let Some(up) = &self.nodes[number].up else { return };
         let store = &up.store;
         match action {
@@ -226,6 +239,9 @@ impl World {
         let after = if kill { node.disk.kill() } else { node.disk.power_loss(seed) };
         node.disk = after.unwrap();
         node.up = None;
+        if let (0, Some(original)) = (number, &mut self.original) {
+            original.part();
+        }
         for connection in &mut self.connections {
             connection.at_follower.is_open &= connection.follower != number;
             connection.at_leader.is_open &= connection.leader != number;
@@ -255,9 +271,11 @@ impl World {
                 self.work();
             }
             let held: Vec<_> = self.nodes.iter().map(|node| oracle::held(&up(node).store)).collect();
-            let are_equal = held.windows(2).all(|pair| pair[0] == pair[1]);
+            let is_followed = self.original.as_ref().is_none_or(|original| original.agrees(&held[0]));
+            let are_equal = is_followed && held.windows(2).all(|pair| pair[0] == pair[1]);
             if self.now() > end {
                 self.agree(&held);
+                break;
             }
             quiet = if are_equal { quiet + 1 } else { 0 };
         }
@@ -277,6 +295,9 @@ impl World {
                 up.store.work().unwrap();
                 up.peers.enforce(&up.store).unwrap();
             }
+        }
+        if let (Some(original), Some(up)) = (&mut self.original, &self.nodes[0].up) {
+            original.work(&up.store, now, &mut self.random, self.plan.faults > 0);
         }
         self.random.shuffle(&mut self.connections);
         for at in 0..self.connections.len() {

@@ -21,6 +21,8 @@ pub struct Draft<'a> {
     pub attributes: Attributes,
     /// Where the change was made.
     pub by: By,
+    /// Microseconds: it is to be later than this, which no record of the key is. A vanish is later than all.
+    pub after: u64,
     /// The value of a memo record that is to stand right before it.
     pub memo: Option<&'a [u8]>,
 }
@@ -47,11 +49,11 @@ impl<'a> Draft<'a> {
     /// A change made here, with neither expiry nor flags.
     #[inline]
     pub fn new(kind: Kind, key: &'a [u8], value: [&'a [u8]; 2]) -> Self {
-        Self { kind, key, value, attributes: Attributes::default(), by: By::HERE, memo: None }
+        Self { kind, key, value, attributes: Attributes::default(), by: By::HERE, after: 0, memo: None }
     }
 }
 
-/// Appends a record with a new stamp. `body` has been fed key and value; `time` is the time now, taken before the
+/// Appends a record with a new stamp; gives its time too. `body` has been fed key and value; `time` is the time now, taken before the
 /// tail.
 #[inline]
 pub fn append(
@@ -62,7 +64,7 @@ pub fn append(
     body: Hasher,
     time: u64,
     urgency: Urgency,
-) -> Result<Address> {
+) -> Result<(Address, u64)> {
     let value_len = draft.value[0].len() + draft.value[1].len();
     let mut head = Head::received(draft.kind, draft.key.len(), value_len, draft.attributes, draft.by.via);
     let len = head.len() + draft.key.len() + value_len;
@@ -70,12 +72,13 @@ pub fn append(
     if let Some(memo) = draft.memo {
         tail.place_memo(memo)?;
     }
-    let ts = tail.next_ts(time);
+    let after = if draft.kind == Kind::Vanish { tail.last_ts } else { draft.after };
+    let ts = tail.next_ts(time, after);
     let head = head.finish(Stamp { ts, origin: draft.by.origin(kit) }, body);
     let placed = tail.place(&[head, draft.key, draft.value[0], draft.value[1]], len, draft.kind, ts)?;
     tail.last_ts = ts;
     tail.note_expiry(len, draft.attributes);
-    Ok(placed)
+    Ok((placed, ts))
 }
 
 /// An addition to a counter.
@@ -91,19 +94,21 @@ pub struct Addition<'a> {
     pub run: u32,
     /// Where the change was made.
     pub by: By,
+    /// As of a draft.
+    pub after: u64,
     /// The value of a memo record that is to stand right before it.
     pub memo: Option<&'a [u8]>,
 }
 
-/// Appends a counter after an addition; its state holds the stamp. Gives its new value too.
+/// Appends a counter after an addition; its state holds the stamp. Gives its time and its new value too.
 pub fn append_addition(
     tail: &mut TailGuard<'_>,
     kit: &Kit,
     host: &impl Host,
     addition: Addition<'_>,
     time: u64,
-) -> Result<(Address, Amount)> {
-    let Addition { key, before, amount, run, by, memo } = addition;
+) -> Result<(Address, u64, Amount)> {
+    let Addition { key, before, amount, run, by, after: later_than, memo } = addition;
     let after = |ts| {
         let mut counter = before.clone();
         counter.add(kit.origin, run, ts, amount);
@@ -121,7 +126,7 @@ pub fn append_addition(
     if let Some(memo) = memo {
         tail.place_memo(memo)?;
     }
-    let ts = tail.next_ts(time);
+    let ts = tail.next_ts(time, later_than);
     let (value, state) = after(ts);
     let state = state.unwrap_or_default();
     let mut body = Hasher::new();
@@ -130,7 +135,7 @@ pub fn append_addition(
     let placed = tail.place(&[head, key, &value, &state], len, Kind::Counter, ts)?;
     tail.last_ts = ts;
     tail.note_expiry(len, attributes);
-    Ok((placed, crate::counter::number(&value, amount).unwrap_or(amount)))
+    Ok((placed, ts, crate::counter::number(&value, amount).unwrap_or(amount)))
 }
 
 /// A record with its stamp, in two parts.

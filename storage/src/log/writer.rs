@@ -1,7 +1,9 @@
 //! The end of the log: stamps are given and records appended here, one at a time.
 //!
 //! What is always true:
-//! - A stamp given here is later than all that are in the log, whatever the clock does.
+//! - A stamp given here is no earlier than all that are in the log, whatever the clock does, and later than that of
+//!   the key's last record. Two changes of different keys may have the same: more than a million a second come
+//!   about, and times must not run away from the clock.
 //! - `order` is no less than the time that a reader of the log comes to who counts one up for each record, and goes
 //!   on with a record's own time where that is later. Each segment but the first begins with a memo of that time.
 //! - Room for a seal is kept in the active segment, so that it can always be closed.
@@ -81,8 +83,7 @@ pub struct Tail {
     pub cramped: bool,
     /// Whether the last try to allocate ahead found no space, and what was said.
     pub full: Option<String>,
-    /// The latest stamp in the log, in microseconds: the next one is later, so a change wins over all
-    /// that was there before it.
+    /// The latest stamp in the log, in microseconds: the next one is no earlier.
     pub last_ts: u64,
     /// Microseconds: see above. For followers that know a position only as a time.
     pub order: u64,
@@ -216,10 +217,10 @@ impl Tail {
         self.place_memo(&[]).is_ok()
     }
 
-    /// The stamp of the next change.
+    /// The time of the next change, which is later than `after` and than all that was deleted at once.
     #[inline]
-    pub(super) fn next_ts(&self, time: u64) -> u64 {
-        time.max(self.last_ts.saturating_add(1))
+    pub(super) fn next_ts(&self, time: u64, after: u64) -> u64 {
+        time.max(self.last_ts).max(after.max(self.vanished.ts).saturating_add(1))
     }
 
     pub(super) fn note_expiry(&self, len: usize, attributes: Attributes) {

@@ -1,5 +1,6 @@
 //! The one way of a change: stripe, stamp, append, publish. All writers come through here.
 
+use std::cell::Cell;
 use std::sync::atomic::Ordering;
 
 use crc32fast::Hasher;
@@ -10,6 +11,7 @@ use crate::log::address::Address;
 use crate::log::append::{self, By, Draft};
 use crate::log::record::{At, Attributes, Kind, Record};
 use crate::log::writer::Urgency;
+use crate::store::stripe::Held;
 use crate::store::{Shared, Store, View};
 
 /// Buckets that a change may add to the table: more than the entries of as many puts as are settled at
@@ -98,7 +100,7 @@ impl Shared {
         self.check_writable()?;
         let hash = self.hasher.hash(key);
         let draft = Draft { attributes, ..Draft::new(Kind::Put, key, [value, &[]]) };
-        let loaded = self.put_noted(hash, || self.append(&draft))?;
+        let loaded = self.put_noted(hash, |last_ts| self.append(&draft, last_ts))?;
         self.after_change(loaded);
         Ok(())
     }
@@ -117,7 +119,7 @@ impl Shared {
         let hash = self.hasher.hash(key);
         let (changed, loaded) = {
             let stripe = self.lock_stripe(hash);
-            let changed = self.change_locked(&stripe.view, key, hash, old, by, memo, decide)?;
+            let changed = self.change_locked(&stripe, key, hash, old, by, memo, decide)?;
             (changed, stripe.view.table.is_loaded())
         };
         if changed {
@@ -130,7 +132,7 @@ impl Shared {
     #[inline]
     fn change_locked<'new>(
         &self,
-        view: &View,
+        stripe: &Held,
         key: &[u8],
         hash: u64,
         old: Old,
@@ -138,6 +140,7 @@ impl Shared {
         memo: Option<&[u8]>,
         decide: impl for<'old> FnOnce(Option<&'old [u8]>) -> Change<'old, 'new>,
     ) -> Result<bool> {
+        let view = &*stripe.view;
         let (slot, found) = self.locate(view, key, hash)?;
         let before = match &found {
             Some(found) if !found.1.tombstone && !self.has_expired(&found.0) => Some(match old {
@@ -162,7 +165,7 @@ impl Shared {
             _ => Attributes::default(),
         };
         let draft = Draft { attributes, by, memo, ..Draft::new(kind, key, [kept, new]) };
-        let address = self.append(&draft)?;
+        let address = self.append(&draft, &stripe.last_ts)?;
         self.conclude(view, slot, hash, address, kind, found.as_ref())?;
         Ok(true)
     }
@@ -233,9 +236,10 @@ impl Shared {
         }
     }
 
-    /// Appends a record, giving it its stamp.
+    /// Appends a record, giving it its stamp, which is later than the last one of the stripe.
     #[inline]
-    pub(crate) fn append(&self, draft: &Draft<'_>) -> Result<Address> {
+    pub(crate) fn append(&self, draft: &Draft<'_>, last_ts: &Cell<u64>) -> Result<Address> {
+        let draft = &Draft { after: last_ts.get(), ..*draft };
         // The CRC of key and value and the time are had before the tail is taken; it is held briefly then.
         let mut body = Hasher::new();
         body.update(draft.key);
@@ -247,7 +251,8 @@ impl Shared {
         };
         let time = self.options.clock.now();
         let mut tail = self.tail.lock();
-        let address = append::append(&mut tail, &self.kit, self, draft, body, time, urgency)?;
+        let (address, ts) = append::append(&mut tail, &self.kit, self, draft, body, time, urgency)?;
+        last_ts.set(ts);
         let end = self.set_end(&tail);
         let ahead = tail.active.appender.region().ahead();
         drop(tail);

@@ -147,11 +147,13 @@ impl Shared {
             }
             let time = self.options.clock.now();
             let mut tail = self.tail.lock();
-            let addition = Addition { key, before, amount, run, by, memo };
-            let (address, sum) = append::append_addition(&mut tail, &self.kit, self, addition, time)?;
+            let after = stripe.last_ts.get();
+            let addition = Addition { key, before, amount, run, by, after, memo };
+            let (address, ts, sum) = append::append_addition(&mut tail, &self.kit, self, addition, time)?;
             let end = self.set_end(&tail);
             let ahead = tail.active.appender.region().ahead();
             drop(tail);
+            stripe.last_ts.set(ts);
             self.announce(end);
             self.signals.populate_if_near(ahead);
             self.conclude(view, slot, hash, address, Kind::Counter, found.as_ref())?;

@@ -1,6 +1,5 @@
 //! Reading the log from a position on, for those who follow it, and what is kept for them.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Waker};
 
@@ -246,17 +245,11 @@ impl Store {
         let shared = &self.shared;
         let hash = shared.hasher.hash(record.key);
         let address = Address::new(record.at.segment, record.at.offset as usize);
-        loop {
-            let view = shared.view.load();
-            let is_it = |other: Address| (other == address).then_some(());
-            let noted = shared.stripe(hash).noted(hash, is_it);
-            if noted.is_some() || view.table.find(hash, |entry| is_it(entry.address())).is_some() {
-                return true;
-            }
-            if Arc::ptr_eq(&view, &shared.view.load()) {
-                return false;
-            }
-        }
+        let is_it = |other: Address| (other == address).then_some(());
+        // Whoever appended it has entered it, or left a note, by the time he lets the stripe go.
+        let held = shared.lock_as_it_is(hash);
+        let noted = shared.stripe(hash).noted(hash, is_it);
+        noted.is_some() || held.view.table.find(hash, |entry| is_it(entry.address())).is_some()
     }
 
     /// Ready once the log ends behind `position`. May wake for nothing.

@@ -239,7 +239,7 @@ fn into_store(
         opened: OpenedAt { end, last_ts, ..opened_at },
         kit,
         hasher: replay.hasher,
-        stripes: std::array::from_fn(|_| Stripe::new(Arc::clone(&view)).into()),
+        stripes: std::array::from_fn(|_| Stripe::new(Arc::clone(&view), last_ts).into()),
         view: ArcSwap::new(view),
         view_version: AtomicU64::new(0),
         tail: Mutex::new(tail).into(),

@@ -149,6 +149,8 @@ impl Shared {
         let loaded = {
             let stripe = self.lock_stripe(hash);
             let view = &stripe.view;
+            // What is made here from now on is later, and than the tombstone below.
+            stripe.last_ts.set(stripe.last_ts.get().max(received.stamp().ts + 1));
             let (slot, found) = self.locate(view, received.key(), hash)?;
             let new = &received.record;
             let is_news =
@@ -165,9 +167,12 @@ impl Shared {
             };
             let new = &received.record;
             let taken = match &found {
+                _ if new.kind == Kind::Counter => {
+                    self.merge(view, slot, hash, received, found.as_ref(), arrival.via)?
+                }
                 None => self.take(view, slot, hash, received, None, arrival.via)?,
-                Some((old, _)) if old.kind == Kind::Counter || new.kind == Kind::Counter => {
-                    self.merge(view, slot, hash, received, &found, arrival.via)?
+                Some((old, _)) if old.kind == Kind::Counter => {
+                    self.merge(view, slot, hash, received, found.as_ref(), arrival.via)?
                 }
                 Some((old, _)) if new.stamp <= old.stamp => false,
                 Some(_) => self.take(view, slot, hash, received, found.as_ref(), arrival.via)?,
@@ -240,12 +245,16 @@ impl Shared {
         slot: Slot<'_>,
         hash: u64,
         received: &Received<'_>,
-        found: &Option<Found<'_>>,
+        found: Option<&Found<'_>>,
         via: u16,
     ) -> Result<bool> {
-        let Some(found) = found else { return self.take(view, slot, hash, received, None, via) };
-        let damaged = || self.damaged(view, found.1.address);
-        let old = Counter::of(&self.whole(view, found)?).ok_or_else(damaged)?;
+        let old = match found {
+            None => Counter::NOTHING,
+            Some(found) => {
+                let damaged = || self.damaged(view, found.1.address);
+                Counter::of(&self.whole(view, found)?).ok_or_else(damaged)?
+            }
+        };
         let Some(new) = Counter::of(&received.record) else { return Ok(false) };
         let mut merged = old.clone().merge(new.clone());
         if merged.is_same(&old) {
@@ -253,7 +262,7 @@ impl Shared {
         }
         merged.step = merged.step_from(&old);
         if merged.is_same(&new) && merged.step == new.step {
-            return self.take(view, slot, hash, received, Some(found), via);
+            return self.take(view, slot, hash, received, found, via);
         }
         let (stamp, attributes, value) = (merged.stamp(), merged.base.attributes, merged.seen());
         let (kind, state) = match merged.has_sums() {
@@ -271,6 +280,6 @@ impl Shared {
         let mut crc = Hasher::new();
         crc.update(&body);
         let bytes = [head.finish(stamp, crc), &body];
-        self.enter(view, slot, hash, &Stamped { bytes, kind, stamp, attributes }, Some(found))
+        self.enter(view, slot, hash, &Stamped { bytes, kind, stamp, attributes }, found)
     }
 }

@@ -10,6 +10,7 @@
 //! - Notes are settled in the order in which they were made, and taken away only when the table has them.
 //!   So a reader that looks at the notes, newest first, and then at the table misses nothing.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -35,6 +36,8 @@ pub(crate) struct Stripe {
 #[derive(Debug)]
 pub(crate) struct Held {
     pub(crate) view: Arc<View>,
+    /// No record of the stripe's keys is later, in microseconds.
+    pub(crate) last_ts: Cell<u64>,
     /// That of the view, see [`Shared::replace_view`].
     version: u64,
 }
@@ -95,8 +98,10 @@ struct Note {
 }
 
 impl Stripe {
-    pub(crate) fn new(view: Arc<View>) -> Self {
-        Self { held: Mutex::new(Held { view, version: 0 }), notes: Notes::default() }
+    /// No record of its keys is later than `last_ts`.
+    pub(crate) fn new(view: Arc<View>, last_ts: u64) -> Self {
+        let last_ts = Cell::new(last_ts);
+        Self { held: Mutex::new(Held { view, last_ts, version: 0 }), notes: Notes::default() }
     }
 
     /// What `look` makes of the newest note of a hash that it wants. Takes no lock.
@@ -161,8 +166,9 @@ impl Shared {
         held
     }
 
+    /// Locks the stripe of a hash and leaves its notes.
     #[inline]
-    fn lock_as_it_is(&self, hash: u64) -> MutexGuard<'_, Held> {
+    pub(crate) fn lock_as_it_is(&self, hash: u64) -> MutexGuard<'_, Held> {
         let mut held = self.stripe(hash).held.lock();
         let version = self.view_version.load(Ordering::Acquire);
         if held.version != version {
@@ -191,14 +197,18 @@ impl Shared {
 
     /// Has `append` append a put, and leaves a note of it. Says whether the table should grow.
     #[inline]
-    pub(crate) fn put_noted(&self, hash: u64, append: impl FnOnce() -> Result<Address>) -> Result<bool> {
+    pub(crate) fn put_noted(
+        &self,
+        hash: u64,
+        append: impl FnOnce(&Cell<u64>) -> Result<Address>,
+    ) -> Result<bool> {
         let held = self.lock_as_it_is(hash);
         let stripe = self.stripe(hash);
         held.view.table.prefetch(hash);
         if stripe.is_full() {
             self.settle(stripe, &held)?;
         }
-        let address = append()?;
+        let address = append(&held.last_ts)?;
         // Whoever settled the notes before this one may not have been a writer, and so not have looked.
         let is_first = !stripe.has_notes();
         stripe.note(hash, address);
@@ -276,7 +286,7 @@ mod tests {
     #[test]
     fn a_note_that_is_replaced_is_not_seen_before_it_is_counted() {
         let view = View { table: Table::new(1).unwrap().into(), segments: Segments::default() };
-        let stripe = Stripe::new(Arc::new(view));
+        let stripe = Stripe::new(Arc::new(view), 0);
         let address = |number: usize| Address::new(1, number);
         stripe.note(5, address(100));
         stripe.note(5, address(200));

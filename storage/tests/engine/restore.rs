@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use lcnode_storage::{Clock, Error, Options, Restore, Store, restore};
 
@@ -102,7 +103,9 @@ fn a_log_that_was_compacted_behind_the_backup_still_serves() {
 fn a_time_to_restore_to_is_one_of_changes() {
     let folder = scene::quick_folder();
     let path = |name: &str| folder.path().join(name);
-    let clock = Clock::Given(Arc::new(|| 1_800_000_000_000_000));
+    let time = Arc::new(AtomicU64::new(1_800_000_000_000_000));
+    let shown = Arc::clone(&time);
+    let clock = Clock::Given(Arc::new(move || shown.load(Ordering::Relaxed)));
     let store = Store::open(Options { clock, ..small_segments(&path("live.tch"), SEGMENT) }).unwrap();
     let mut model = Model::new();
     let mut put = |key: u64| {
@@ -117,6 +120,8 @@ fn a_time_to_restore_to_is_one_of_changes() {
     (20_000..23_000).for_each(&mut put);
     let until = store.last_change();
     let expected = model.clone();
+    // Changes of one microsecond are restored together.
+    time.store(until + 1, Ordering::Relaxed);
     (20_000..20_100_u64).for_each(|key| store.put(&key.to_le_bytes(), b"later").unwrap());
     store.close().unwrap();
     let (log, until) = (Some(path("live.tch")), Some(until));
