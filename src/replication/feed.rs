@@ -39,6 +39,8 @@ pub struct Feed {
     vanish: Option<Vec<u8>>,
     /// Before this, moved records are sent too: there was no older copy that the follower could have.
     full_until: Position,
+    /// Numbers of the segments that there were then, from the oldest on: some in between may have been removed.
+    segments: Vec<u64>,
     /// Before this, the follower's own records are sent too, lest it has lost them.
     mine_until: Position,
     /// Largest time of a change up to `at`; 0 where it is not known.
@@ -97,22 +99,28 @@ impl Feed {
         if hello.sid == 0 {
             return Err(refuse(Ended::NoId));
         }
-        let end = store.end();
         let place = hello.position.and_then(|epoch| peers.resolve(epoch.id, local(epoch.position)));
-        let from =
-            match place.map(|place| store.read_log(place.min(end), 0, |_| {}).map(|read| (place, read))) {
-                Some(Ok((place, LogRead::Upto(_)))) => Some(place.min(end)),
-                // Not kept any more, or no place where a record begins: a follower that is wrong gets everything.
-                Some(Ok((_, LogRead::Gone(_))) | Err(_)) | None => None,
-            };
-        let (mode, at, full_until) = match from {
-            Some(at) => (Mode::Resume, at, Position::default()),
-            None => (Mode::Full, store.oldest(), end),
+        let mut place = place.map(|place| place.min(store.end())).filter(|place| goes_on(store, *place));
+        let (at, ts, connection) = loop {
+            let at = place.unwrap_or_else(|| store.oldest());
+            let ts = peers.known(hello.sid).filter(|known| place.is_some() && known.acked <= at);
+            let connection = peers
+                .attach(store, hello.sid, hello.identity, at)
+                .map_err(|error| refuse(Ended::Storage(error)))?;
+            // Compaction may have come before the hold on the log.
+            if place.is_none_or(|place| goes_on(store, place)) {
+                break (at, ts, connection);
+            }
+            place = None;
         };
-        let ts = peers.known(hello.sid).filter(|known| mode == Mode::Resume && known.acked <= at);
-        let connection = peers
-            .attach(store, hello.sid, hello.identity, at)
-            .map_err(|error| refuse(Ended::Storage(error)))?;
+        // What was moved until the hold was there is before this.
+        let end = store.end();
+        let (mode, full_until) = match place {
+            Some(_) => (Mode::Resume, Position::default()),
+            None => (Mode::Full, end),
+        };
+        let segments = store.segments().into_iter().map(|segment| segment.number);
+        let segments = segments.filter(|_| mode == Mode::Full).collect();
         let answer = LeaderHello {
             version: VERSION,
             mode,
@@ -132,6 +140,7 @@ impl Feed {
             at,
             vanish: if mode == Mode::Full { store.last_vanish() } else { None },
             full_until,
+            segments,
             mine_until: if hello.mine { end } else { Position::default() },
             ts: ts.map_or(0, |known| known.last_change),
             changes: 0,
@@ -171,6 +180,7 @@ impl Feed {
 
     /// Adds a frame with the next records, if there are any for the follower. Says whether there may be more.
     pub fn fill(&mut self, store: &Store, out: &mut Vec<u8>) -> Result<bool, Ended> {
+        self.pass_gap();
         let start = self.at;
         let full_until = self.full_until;
         let is_far = self.is_far(store);
@@ -209,6 +219,14 @@ impl Feed {
             self.note_sent();
         }
         Ok(!at_end)
+    }
+
+    /// While everything is sent, segments that were removed before it began are passed by.
+    fn pass_gap(&mut self) {
+        if self.is_full() {
+            let next = self.segments.partition_point(|number| *number < self.at.segment);
+            self.at.segment = self.segments.get(next).copied().unwrap_or(self.at.segment);
+        }
     }
 
     /// Whether to leave out what was replaced since.
@@ -301,6 +319,15 @@ impl Feed {
     pub fn close(&self, store: &Store, peers: &Peers) -> Result<(), Ended> {
         peers.detach(store, self.sid, self.connection).map_err(Ended::Storage)
     }
+}
+
+/// Whether a position is one where a record begins, and all of the log behind it is there. A follower that asks for
+/// another gets everything.
+fn goes_on(store: &Store, at: Position) -> bool {
+    let behind =
+        store.segments().into_iter().map(|segment| segment.number).filter(|number| *number >= at.segment);
+    let is_whole = behind.zip(at.segment..).all(|(number, expected)| number == expected);
+    is_whole && matches!(store.read_log(at, 0, |_| {}), Ok(LogRead::Upto(_)))
 }
 
 /// Which records a follower gets.

@@ -369,3 +369,52 @@ fn a_newer_connection_takes_the_place_of_an_older() {
     old.close(&a, &b);
     assert!(new.feed.is_current(&a.peers));
 }
+
+/// Puts so much that most of it is dead, which is then removed, and with it what a follower would have to see.
+fn leave_a_gap(node: &Node) {
+    for _ in 0..3000 {
+        node.put("again", &"x".repeat(1000));
+    }
+    node.put("last", "of all");
+    // Compaction is told that it may go on within a second.
+    for _ in 0..100 {
+        node.peers.enforce(&node.store).unwrap();
+        node.store.optimize().unwrap();
+        let numbers: Vec<u64> = node.store.segments().iter().map(|segment| segment.number).collect();
+        if numbers.len() < 20 {
+            assert!(numbers[numbers.len() - 1] - numbers[0] > 40, "no gap: {numbers:?}");
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    panic!("nothing was removed");
+}
+
+#[test]
+fn a_log_with_segments_missing_in_between_is_sent_whole() {
+    let [a, b] = [Node::new(1), Node::new(2)];
+    let fill = |from: u32| {
+        for number in from..from + 100 {
+            a.put(&format!("k{number}"), &"v".repeat(1000));
+        }
+    };
+    fill(0);
+    leave_a_gap(&a);
+    let mut link = Link::new(&a, &b, master()).unwrap();
+    assert!(link.feed.is_full());
+    link.run(&a, &b).unwrap();
+    assert!(same(&a, &b));
+    let kept = link.close(&a, &b);
+    fill(100);
+    let mut link = Link::new(&a, &b, kept).unwrap();
+    assert!(!link.feed.is_full());
+    link.run(&a, &b).unwrap();
+    let kept = link.close(&a, &b);
+    // Where the follower was is still there, but not all behind it, as it fell too far behind.
+    fill(200);
+    leave_a_gap(&a);
+    let mut link = Link::new(&a, &b, kept).unwrap();
+    assert!(link.feed.is_full());
+    link.run(&a, &b).unwrap();
+    assert!(same(&a, &b));
+}

@@ -15,7 +15,8 @@ const COUNTERS: u8 = 10;
 /// The most changes that are under way at once.
 const PIPELINE: usize = 24;
 
-type State = BTreeMap<Vec<u8>, Vec<u8>>;
+/// Records.
+pub type State = BTreeMap<Vec<u8>, Vec<u8>>;
 
 #[derive(Debug, Clone)]
 enum Change {
@@ -60,7 +61,8 @@ impl Ledger {
         while self.write_some(client).is_ok() {}
     }
 
-    fn write_some(&mut self, client: &mut Client) -> io::Result<()> {
+    /// Changes a few records.
+    pub fn write_some(&mut self, client: &mut Client) -> io::Result<()> {
         let count = if self.rng.bool() { 1 } else { self.rng.usize(1..=PIPELINE) };
         let changes: Vec<Change> = (0..count).map(|_| self.change()).collect();
         let requests: Vec<u8> = changes.iter().flat_map(Change::request).collect();
@@ -118,19 +120,31 @@ impl Ledger {
     /// Compares with what the node has. Gives the number of changes that were under way and how many of
     /// them are there; the ledger goes on from what is there.
     pub fn compare(&mut self, client: &mut Client) -> Result<(usize, usize), String> {
-        let names = [("put", PUT_KEYS), ("cat", CAT_KEYS), ("add", COUNTERS)];
-        let keys: Vec<Vec<u8>> = names
-            .iter()
-            .flat_map(|(kind, keys)| (0..*keys).map(move |key| (kind, key)))
-            .map(|(kind, key)| format!("{kind} {} {key}", self.writer).into_bytes())
-            .collect();
-        let found: State =
-            keys.iter().filter_map(|key| client.get(key).map(|value| (key.clone(), value))).collect();
+        let found = self.find(client).expect("the node answers");
+        self.settle(&found)
+    }
+
+    /// What the node has of this writer's records.
+    pub fn find(&self, client: &mut Client) -> io::Result<State> {
+        let mut found = State::new();
+        for (kind, keys) in [("put", PUT_KEYS), ("cat", CAT_KEYS), ("add", COUNTERS)] {
+            for number in 0..keys {
+                let key = format!("{kind} {} {number}", self.writer).into_bytes();
+                if let Some(value) = client.try_get(&key)? {
+                    found.insert(key, value);
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// The same as [`Ledger::compare`], with what was found.
+    pub fn settle(&mut self, found: &State) -> Result<(usize, usize), String> {
         let in_flight = self.in_flight.len();
         let mut state = self.state.clone();
         // One connection's changes are carried out in order, so what is there is some prefix of them.
         for there in 0..=in_flight {
-            if state == found {
+            if state == *found {
                 self.state = state;
                 self.in_flight.clear();
                 return Ok((in_flight, there));
@@ -139,7 +153,7 @@ impl Ledger {
                 change.apply(&mut state);
             }
         }
-        Err(self.difference(&found))
+        Err(self.difference(found))
     }
 
     fn difference(&self, found: &State) -> String {

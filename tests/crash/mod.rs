@@ -5,7 +5,7 @@
 //! small, so that kills meet full segments and compaction as well.
 
 mod copies;
-mod ledger;
+pub mod ledger;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, sleep};

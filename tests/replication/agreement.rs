@@ -1,8 +1,6 @@
 //! Two and three masters: all changes reach all, increments add up, deleted keys stay deleted.
 
-use std::time::Duration;
-
-use super::mesh::{AGREE, Mesh, digest, peer};
+use super::mesh::{AGREE, Mesh, peer};
 use crate::support::{HASH, MEMORY, SMALL, eventually, wire};
 
 #[test]
@@ -130,37 +128,4 @@ fn what_is_deleted_while_the_other_is_down_stays_deleted() {
     let records = mesh.agree();
     assert_eq!(records.get(b"k1".as_slice()).map(Vec::as_slice), Some(b"latest".as_slice()));
     assert_eq!(records.get(b"k3".as_slice()), None);
-}
-
-#[test]
-fn an_empty_third_node_gets_everything_of_a_loaded_pair() {
-    let mut mesh = Mesh::new(3, &["--segment-size", "64k", HASH]);
-    mesh.start_following(0, &[1]);
-    mesh.start_following(1, &[0]);
-    let [mut a, mut b] = [mesh.client(0), mesh.client(1)];
-    for round in 0..20 {
-        for number in 0..500 {
-            let client = if number % 2 == 0 { &mut a } else { &mut b };
-            assert!(client.put(format!("k{number}"), format!("{round}").repeat(20)));
-        }
-    }
-    eventually("the same on the pair", AGREE, || digest(&mut a) == digest(&mut b));
-    for number in 0..100 {
-        assert!(a.out(format!("k{}", number * 5)));
-    }
-    eventually("the deletions", AGREE, || digest(&mut a) == digest(&mut b));
-    assert!(a.succeeds(&wire::optimize(b"")));
-    let mut loading = mesh.client(0);
-    std::thread::scope(|threads| {
-        threads.spawn(move || {
-            for number in 0..3000 {
-                assert!(loading.put(format!("during{number}"), "v"));
-            }
-        });
-        std::thread::sleep(Duration::from_millis(20));
-        mesh.start(2);
-    });
-    let records = mesh.agree();
-    assert_eq!(records.len(), 400 + 3000);
-    assert!(mesh.node(2).log().contains("everything"), "a full sync is logged");
 }

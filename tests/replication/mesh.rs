@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::time::Duration;
 
 use tempfile::TempDir;
 
+use super::cable::Cable;
 use crate::support::{Address, Client, Launch, Node, eventually, folder, loopback};
 
 /// How long nodes may take until they have the same, on a busy machine.
@@ -13,8 +15,11 @@ pub const AGREE: Duration = Duration::from_secs(60);
 
 /// Some nodes, each with a folder and an address of its own.
 pub struct Mesh {
-    places: Vec<(TempDir, SocketAddr)>,
+    /// Before their folders, which have the logs that a failing test prints.
     nodes: Vec<Option<Node>>,
+    places: Vec<(TempDir, SocketAddr)>,
+    /// What is between them, by follower and master; nothing where they reach each other directly.
+    cables: BTreeMap<(usize, usize), Cable>,
     args: Vec<String>,
 }
 
@@ -23,6 +28,7 @@ impl Mesh {
     pub fn new(count: usize, args: &[&str]) -> Self {
         Self {
             places: (0..count).map(|_| (folder(), loopback())).collect(),
+            cables: BTreeMap::new(),
             nodes: (0..count).map(|_| None).collect(),
             args: args.iter().map(|arg| (*arg).to_owned()).collect(),
         }
@@ -33,6 +39,39 @@ impl Mesh {
         let mut mesh = Self::new(count, args);
         (0..count).for_each(|number| mesh.start(number));
         mesh
+    }
+
+    /// The same, started, each connected to each other by a cable.
+    pub fn start_all_cabled(count: usize, args: &[&str]) -> Self {
+        let mut mesh = Self::new(count, args);
+        for follower in 0..count {
+            for master in (0..count).filter(|master| *master != follower) {
+                mesh.cables.insert((follower, master), Cable::new(mesh.address(master)));
+            }
+        }
+        (0..count).for_each(|number| mesh.start(number));
+        mesh
+    }
+
+    /// The cable by which `follower` reaches `master`.
+    pub fn cable(&self, follower: usize, master: usize) -> &Cable {
+        &self.cables[&(follower, master)]
+    }
+
+    /// The cables of a node, both where it follows and where it is followed.
+    pub fn cables_of(&self, number: usize) -> impl Iterator<Item = &Cable> {
+        let is_of = move |(ends, _): &(&(usize, usize), _)| ends.0 == number || ends.1 == number;
+        self.cables.iter().filter(is_of).map(|(_, cable)| cable)
+    }
+
+    /// Heals all cables.
+    pub fn heal(&self) {
+        self.cables.values().for_each(Cable::heal);
+    }
+
+    /// Where a node has its files.
+    pub fn folder(&self, number: usize) -> &Path {
+        self.places[number].0.path()
     }
 
     pub fn address(&self, number: usize) -> SocketAddr {
@@ -47,13 +86,20 @@ impl Mesh {
 
     /// Starts a node that follows some others.
     pub fn start_following(&mut self, number: usize, masters: &[usize]) {
-        let masters =
-            masters.iter().flat_map(|other| ["--master".to_owned(), self.places[*other].1.to_string()]);
+        self.nodes[number] = Some(self.launch(number, masters).start());
+    }
+
+    /// How a node that follows some others is started.
+    pub fn launch(&self, number: usize, masters: &[usize]) -> Launch {
+        let reached = |other: &usize| match self.cables.get(&(number, *other)) {
+            Some(cable) => cable.address(),
+            None => self.places[*other].1,
+        };
+        let masters = masters.iter().flat_map(|other| ["--master".to_owned(), reached(other).to_string()]);
         let args: Vec<String> = masters.chain(self.args.iter().cloned()).collect();
         let args: Vec<&str> = args.iter().map(String::as_str).collect();
         let (folder, address) = &self.places[number];
-        let node = Launch::new(folder.path(), &args).address(Address::Tcp(*address)).start();
-        self.nodes[number] = Some(node);
+        Launch::new(folder.path(), &args).address(Address::Tcp(*address))
     }
 
     pub fn kill(&mut self, number: usize) {

@@ -2,7 +2,13 @@
 
 mod agreement;
 mod bad_peers;
+mod cable;
+mod counters;
+mod cuts;
+mod joining;
 mod mesh;
+mod namespaces;
 mod original;
 mod original_server;
 mod restarts;
+mod rival;

@@ -86,6 +86,17 @@ impl Client {
         Ok(bytes)
     }
 
+    /// The value of `key`, as long as the connection lasts.
+    pub fn try_get(&mut self, key: &[u8]) -> io::Result<Option<Vec<u8>>> {
+        self.try_send(&wire::get(key))?;
+        if self.try_take::<1>()? != [0] {
+            return Ok(None);
+        }
+        let mut value = vec![0; u32::from_be_bytes(self.try_take()?) as usize];
+        self.input.read_exact(&mut value)?;
+        Ok(Some(value))
+    }
+
     pub fn send(&mut self, bytes: &[u8]) {
         self.try_send(bytes).unwrap_or_else(|error| panic!("cannot send {}: {error}", shown(bytes)));
     }

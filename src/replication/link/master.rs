@@ -22,7 +22,7 @@ use crate::replication::status::{Agrees, Role, Shown, State};
 const CONNECT: Duration = Duration::from_secs(2);
 /// Waits between attempts.
 const FIRST_WAIT: Duration = Duration::from_millis(100);
-const LONGEST_WAIT: Duration = Duration::from_secs(2);
+const LONGEST_WAIT: Duration = Duration::from_secs(1);
 /// A connection that lasted so long was a good one: the next wait is short again.
 const GOOD: Duration = Duration::from_secs(5);
 /// Looks at what is due.
