@@ -41,7 +41,8 @@ pub struct Feed {
     full_until: Position,
     /// Numbers of the segments that there were then, from the oldest on: some in between may have been removed.
     segments: Vec<u64>,
-    /// Before this, the follower's own records are sent too, lest it has lost them.
+    /// Before this, the follower's own records are sent too, lest it has lost them. Everywhere, until all has been
+    /// taken that it sent before it was lost.
     mine_until: Position,
     /// Largest time of a change up to `at`; 0 where it is not known.
     ts: u64,
@@ -53,6 +54,8 @@ pub struct Feed {
     volume: (u64, u64),
     /// Bytes left out since the last frame.
     skipped: usize,
+    /// From here on nothing was moved by compaction before the log was held for the follower.
+    held_from: Position,
     /// Frames until it is tried again to send only what was not replaced.
     try_in: u32,
     /// What was sent and not acknowledged: next position, last change, changes.
@@ -101,15 +104,17 @@ impl Feed {
         }
         let place = hello.position.and_then(|epoch| peers.resolve(epoch.id, local(epoch.position)));
         let mut place = place.map(|place| place.min(store.end())).filter(|place| goes_on(store, *place));
-        let (at, ts, connection) = loop {
+        let (at, ts, was_held, connection) = loop {
             let at = place.unwrap_or_else(|| store.oldest());
-            let ts = peers.known(hello.sid).filter(|known| place.is_some() && known.acked <= at);
+            let known = peers.known(hello.sid);
+            let ts = known.filter(|known| place.is_some() && known.acked <= at);
+            let was_held = ts.is_some_and(|known| !known.given_up);
             let connection = peers
                 .attach(store, hello.sid, hello.identity, at)
                 .map_err(|error| refuse(Ended::Storage(error)))?;
             // Compaction may have come before the hold on the log.
             if place.is_none_or(|place| goes_on(store, place)) {
-                break (at, ts, connection);
+                break (at, ts, was_held, connection);
             }
             place = None;
         };
@@ -141,12 +146,13 @@ impl Feed {
             vanish: if mode == Mode::Full { store.last_vanish() } else { None },
             full_until,
             segments,
-            mine_until: if hello.mine { end } else { Position::default() },
+            mine_until: if hello.mine { Position::MAX } else { Position::default() },
             ts: ts.map_or(0, |known| known.last_change),
             changes: 0,
             passed: None,
             volume: (0, 0),
             skipped: 0,
+            held_from: if was_held { at } else { end },
             try_in: 0,
             sent: VecDeque::new(),
             answers: Answers::default(),
@@ -232,6 +238,9 @@ impl Feed {
     /// Whether to leave out what was replaced since.
     fn is_far(&mut self, store: &Store) -> bool {
         let end = store.end();
+        if self.at < self.held_from {
+            return false;
+        }
         let is_far = end.segment > self.at.segment || end.offset - self.at.offset.min(end.offset) > FAR;
         if is_far && self.try_in > 0 {
             self.try_in -= 1;
@@ -281,6 +290,9 @@ impl Feed {
     pub fn take(&mut self, store: &Store, peers: &Peers, frame: &FollowerFrame<'_>) -> Result<(), Ended> {
         match *frame {
             FollowerFrame::Ack { applied, own } => {
+                if self.mine_until == Position::MAX && peers.follows_epoch(self.sid, own.id) {
+                    self.mine_until = store.end();
+                }
                 let applied = local(applied);
                 if applied > self.at {
                     return Err(Ended::AckedAhead { acked: applied, at: self.at });

@@ -265,6 +265,13 @@ impl Peers {
         self.state.lock().passed.get(&sid).map_or(0, |progress| progress.ts.saturating_sub(1))
     }
 
+    /// Whether the log of `sid` that is applied here is that of this epoch, so that nothing of an earlier one comes any
+    /// more; or is not applied here.
+    #[must_use]
+    pub fn follows_epoch(&self, sid: u16, epoch: u64) -> bool {
+        self.state.lock().passed.get(&sid).is_none_or(|progress| progress.epoch == epoch)
+    }
+
     /// The log of leader `sid` was applied here up to a place.
     pub fn passed(&self, store: &Store, sid: u16, progress: Progress) {
         let mut state = self.state.lock();

@@ -66,7 +66,6 @@ pub struct Pull {
     /// Up to here everything comes, and the place is not remembered.
     full_from: Position,
     full_until: Position,
-    mine_until: Position,
     arrivals: Arrivals,
     /// Where the log here ended when a place had been remembered, which is acknowledged once that is durable.
     pending: VecDeque<(Position, Position)>,
@@ -114,7 +113,6 @@ impl Pull {
             is_dirty: false,
             full_from: Position::default(),
             full_until: Position::default(),
-            mine_until: Position::default(),
             arrivals: Arrivals::default(),
             pending: VecDeque::new(),
             acked: Position::default(),
@@ -212,9 +210,6 @@ impl Pull {
             // Should it break off, everything comes again.
             self.remembered.position = Position::default();
         }
-        if self.master.mine {
-            self.mine_until = end;
-        }
         self.arrivals = Arrivals::new(store, peers, hello.sid);
         self.is_open = true;
         self.acked = from;
@@ -261,9 +256,6 @@ impl Pull {
                 self.progress.position = next;
                 if !self.is_full() {
                     self.progress.ts = self.progress.ts.max(ts);
-                }
-                if next >= self.mine_until {
-                    self.master.mine = false;
                 }
                 if let Some(sid) = self.master.sid {
                     peers.passed(store, sid, self.progress);

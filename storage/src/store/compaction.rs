@@ -40,6 +40,16 @@ const LONGEST_WAIT: Duration = Duration::from_secs(1);
 /// more than this part of the segment's bytes.
 const CHEAP: u64 = 4;
 
+/// On which terms a segment is emptied.
+#[derive(Debug, Clone, Copy)]
+struct Terms {
+    /// Tombstones before this are dropped.
+    drop_before: Position,
+    /// How often more of the log had been put on hold. Once that changes all is begun anew: who needs the segment now
+    /// must find its records there, or moved before he was told where the log ends.
+    holds: u64,
+}
+
 impl Store {
     /// Rewrites the log until nearly all of it is live; blocks. Readers and writers go on.
     pub fn optimize(&self) -> Result<()> {
@@ -103,6 +113,7 @@ impl Shared {
         self.pass_all_stripes();
         let view = self.view.load_full();
         let (segment_size, room) = (self.kit.segment_size as u64, self.room_when_full());
+        let holds = self.holds.load(Ordering::Acquire);
         let hold = *self.hold.lock();
         let limits = Limits { segment_size, room, hold, now: self.now_ms() };
         let Some(Choice { segment, ease }) = choose(&view, goal, &limits) else {
@@ -125,30 +136,30 @@ impl Shared {
         let drop_before = if is_oldest { hold.collect_before } else { Position::default() };
         let is_held = |hold: &Hold| hold.keeps(segment) && !spans_too_much(&view);
         self.tail.lock().owed = Some(segment.live() as usize);
-        let done = self.empty_and_remove(segment, drop_before, &is_held, &mut Pace::new(ease));
+        let done =
+            self.empty_and_remove(segment, Terms { drop_before, holds }, &is_held, &mut Pace::new(ease));
         self.tail.lock().owed = matches!(done, Ok(true)).then_some(0);
         self.signals.wake_allocator();
         done
     }
 
-    /// Moves what is live out of a segment and removes it; tombstones before `drop_before` are dropped. Says
-    /// whether it is gone.
+    /// Moves what is live out of a segment and removes it, unless the terms change. Says whether it is gone.
     fn empty_and_remove(
         &self,
         segment: &Arc<Segment>,
-        drop_before: Position,
+        terms: Terms,
         is_held: &dyn Fn(&Hold) -> bool,
         pace: &mut Pace,
     ) -> Result<bool> {
         for _ in 0..2 {
             if !segment.is_dead() {
-                self.rewrite(segment, drop_before, pace)?;
+                self.rewrite(segment, terms, pace)?;
                 // A writer may be between its append, its entry in the table and its count of live
                 // bytes: then another look is needed.
                 self.pass_all_stripes();
             }
         }
-        if self.signals.is_stopping() {
+        if self.signals.is_stopping() || !self.are_kept(terms) {
             return Ok(false);
         }
         if !segment.is_dead() {
@@ -172,15 +183,19 @@ impl Shared {
         tail.full.is_some().then(|| (tail.room().max(next.unwrap_or(0)) as u64).saturating_sub(memos))
     }
 
+    fn are_kept(&self, terms: Terms) -> bool {
+        self.holds.load(Ordering::Acquire) == terms.holds
+    }
+
     /// Copies the live records of a segment to the end of the log.
-    fn rewrite(&self, segment: &Arc<Segment>, drop_before: Position, pace: &mut Pace) -> Result<()> {
+    fn rewrite(&self, segment: &Arc<Segment>, terms: Terms, pace: &mut Pace) -> Result<()> {
         let table = Arc::clone(&self.view.load().table);
         // Where the table is the smaller of the two it tells what is live sooner than the segment.
         if table.size() * 64 < segment.written() {
-            self.rewrite_by_table(&table, segment, drop_before, pace)?;
+            self.rewrite_by_table(&table, segment, terms, pace)?;
         }
         let mut offset = HEADER;
-        while !segment.is_dead() && !self.signals.is_stopping() {
+        while !segment.is_dead() && !self.signals.is_stopping() && self.are_kept(terms) {
             let record = match segment.at(offset) {
                 At::Record(record) => record,
                 At::End => break,
@@ -196,7 +211,7 @@ impl Shared {
                 // `choose`. A manifest is replaced when a segment is removed.
                 Kind::Vanish | Kind::Manifest | Kind::Memo | Kind::Seal => {}
                 Kind::Put | Kind::Counter | Kind::Delete => {
-                    self.move_record(segment, offset, &record, drop_before)?
+                    self.move_record(segment, offset, &record, terms)?
                 }
             }
             offset += record.len;
@@ -210,20 +225,20 @@ impl Shared {
         &self,
         table: &Table,
         segment: &Arc<Segment>,
-        drop_before: Position,
+        terms: Terms,
         pace: &mut Pace,
     ) -> Result<()> {
         let mut entries = table.entries_where(|entry| entry.address().segments_after(segment.number()) == 0);
         // In the order of the file: where it is not in memory it is read ahead then.
         entries.sort_unstable_by_key(|entry| entry.address().offset());
         for entry in entries {
-            if self.signals.is_stopping() {
+            if self.signals.is_stopping() || !self.are_kept(terms) {
                 return Ok(());
             }
             let offset = entry.address().offset();
             match segment.at(offset) {
                 At::Record(record) => {
-                    self.move_record(segment, offset, &record, drop_before)?;
+                    self.move_record(segment, offset, &record, terms)?;
                     self.worked(pace, record.len);
                 }
                 At::End | At::Damage(_) => {
@@ -262,16 +277,13 @@ impl Shared {
 
     /// Moves the record at an offset, if the table points at it. One that has expired goes, or becomes a
     /// tombstone: older records of its key may lie in older segments.
-    fn move_record(
-        &self,
-        segment: &Segment,
-        offset: usize,
-        record: &Record<'_>,
-        drop_before: Position,
-    ) -> Result<()> {
+    fn move_record(&self, segment: &Segment, offset: usize, record: &Record<'_>, terms: Terms) -> Result<()> {
         let hash = self.hasher.hash(record.key);
         let address = Address::new(segment.number(), offset);
         let stripe = self.lock_stripe(hash);
+        if !self.are_kept(terms) {
+            return Ok(());
+        }
         let view = &stripe.view;
         let Some(Slot::Found(word, entry)) = view.table.slot(hash, |entry| entry.address() == address) else {
             return Ok(());
@@ -279,7 +291,7 @@ impl Shared {
         let expired = !entry.is_tombstone() && self.has_expired(record);
         let tombstone = entry.is_tombstone() || expired;
         let position = Position { segment: segment.number(), offset: offset as u64 };
-        if tombstone && position < drop_before {
+        if tombstone && position < terms.drop_before {
             view.table.clear(word);
         } else {
             let bytes = segment.region().bytes().get(offset..offset + record.len).unwrap_or_default();

@@ -285,7 +285,13 @@ impl Store {
     /// It is kept on a full disk as well: whoever holds the log decides what is worth more. A log that comes to
     /// span so many segments that addresses would run out (524288) lets go of the oldest all the same.
     pub fn set_hold(&self, hold: Hold) {
-        *self.shared.hold.lock() = hold;
+        let shared = &self.shared;
+        let before = std::mem::replace(&mut *shared.hold.lock(), hold);
+        if hold.keep_from < before.keep_from || hold.collect_before < before.collect_before {
+            shared.holds.fetch_add(1, Ordering::Release);
+            // Nothing is being moved or dropped on the old terms then.
+            shared.pass_all_stripes();
+        }
         // Segments that died meanwhile may go now.
         self.shared.signals.wake_compactor();
     }

@@ -104,6 +104,8 @@ pub(crate) struct Shared {
     feed: Feed,
     /// What those who follow the log need of it. Held while a segment is removed.
     hold: Mutex<Hold>,
+    /// How often more was put on hold.
+    holds: AtomicU64,
     /// Held while segments are rewritten, removed or copied, or a checkpoint is written.
     compacting: Mutex<Pins>,
     /// Callers that wait for `compacting`: whoever holds it should not dawdle.

@@ -253,6 +253,7 @@ fn into_store(
         },
         feed: Feed::default(),
         hold: Mutex::new(options.hold),
+        holds: AtomicU64::new(0),
         compacting: Mutex::new(Pins(replay.state.pins())),
         hurried: AtomicUsize::new(0),
         providing: Mutex::default(),
