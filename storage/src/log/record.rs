@@ -30,11 +30,11 @@ pub enum Kind {
     Vanish = 3,
     /// Nothing follows in this segment; the log goes on in the next one. No key.
     Seal = 4,
-    /// Which segments the log consists of: see [`crate::log::manifest`]. No key.
+    /// Which segments the log consists of. No key.
     Manifest = 5,
-    /// The key has a number that several servers count: see [`crate::counter`].
+    /// The key has a number that several servers count: see `FORMAT.md`, section 3.
     Counter = 6,
-    /// What the node remembers beside records: see [`crate::log::memo`]. No key.
+    /// What the node remembers beside records: see `FORMAT.md`, section 3. No key.
     Memo = 7,
 }
 
