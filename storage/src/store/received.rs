@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::index::Slot;
 use crate::log::address::Address;
 use crate::log::append::{self, Stamped};
-use crate::log::record::{self, At, Head, Kind, Record, Stamp};
+use crate::log::record::{self, At, Attributes, Head, Kind, Record, Stamp};
 use crate::log::writer::{MAX_RECORD, Urgency};
 use crate::store::change::Found;
 use crate::store::{Shared, Store, View};
@@ -203,9 +203,8 @@ impl Shared {
         let bytes = match received.record.via == via && !received.record.moved {
             true => [received.bytes, &[]],
             false => {
-                head = Head::received(kind, key.len(), body.len() - key.len(), attributes, via);
-                let mut crc = Hasher::new();
-                crc.update(body);
+                let crc;
+                (head, crc) = head_for(kind, key.len(), body, attributes, via);
                 [head.finish(stamp, crc), body]
             }
         };
@@ -276,11 +275,15 @@ impl Shared {
         };
         let body = [received.key(), value.as_deref().unwrap_or_default(), &state].concat();
         let via = if self.kit.origin == stamp.origin { 0 } else { self.kit.origin };
-        let mut head =
-            Head::received(kind, received.key().len(), body.len() - received.key().len(), attributes, via);
-        let mut crc = Hasher::new();
-        crc.update(&body);
-        let bytes = [head.finish(stamp, crc), &body];
+        let (mut head, crc) = head_for(kind, received.key().len(), &body, attributes, via);
+        let bytes = [head.finish(stamp, crc), &body[..]];
         self.enter(view, slot, hash, &Stamped { bytes, kind, stamp, attributes }, found)
     }
+}
+
+/// The head of a record with this body, key and value, and the body's CRC.
+fn head_for(kind: Kind, key_len: usize, body: &[u8], attributes: Attributes, via: u16) -> (Head, Hasher) {
+    let mut crc = Hasher::new();
+    crc.update(body);
+    (Head::received(kind, key_len, body.len() - key_len, attributes, via), crc)
 }
