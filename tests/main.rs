@@ -9,7 +9,7 @@
 //! | `LCNODE_ROUNDS` | rounds of the model test between clean restarts, default 3 |
 //! | `LCNODE_INCREMENTS` | what each of three masters adds to the same counters while links and nodes fail, default 1000 |
 //! | `LCNODE_CUTS` | how often the link between two network namespaces is cut, default 5 |
-//! | `LCNODE_SIMS` | seeds of the simulated masters, default 300 |
+//! | `LCNODE_SIMS` | seeds of the simulated masters, from `LCNODE_SEED` on; default 1000, always the same |
 //! | `CI=true` | as root, the test of a full disk must run: a file system that cannot be mounted fails it; as must that of cut links, with network namespaces; the tests of failing system calls must run too: a strace that is not there or may not trace fails them |
 
 // Helpers of tests may fail as loudly as the tests themselves.
