@@ -40,6 +40,9 @@ pub enum Ended {
         /// Whether it is this very node.
         itself: bool,
     },
+    /// Another server with its id is connected.
+    #[error("another server with the id {0} follows already: give one of them another with --sid")]
+    Taken(u16),
     /// It has no id.
     #[error("the peer has the server id 0: give it another with --sid")]
     NoId,

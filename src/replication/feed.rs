@@ -102,6 +102,9 @@ impl Feed {
         if hello.sid == 0 {
             return Err(refuse(Ended::NoId));
         }
+        if peers.is_taken(hello.sid, hello.identity) {
+            return Err(refuse(Ended::Taken(hello.sid)));
+        }
         let place = hello.position.and_then(|epoch| peers.resolve(epoch.id, local(epoch.position)));
         let mut place = place.map(|place| place.min(store.end())).filter(|place| goes_on(store, *place));
         let (at, ts, was_held, connection) = loop {

@@ -202,6 +202,13 @@ impl Peers {
         Ok(connection)
     }
 
+    /// Whether a follower of this id is connected whose log is not that of identity `peer`.
+    #[must_use]
+    pub fn is_taken(&self, sid: u16, peer: u64) -> bool {
+        let state = self.state.lock();
+        state.followers.get(&sid).is_some_and(|follower| follower.connected && follower.known.peer != peer)
+    }
+
     /// Whether a connection is the newest of its follower.
     #[must_use]
     pub fn is_current(&self, sid: u16, connection: u64) -> bool {

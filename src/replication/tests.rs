@@ -368,6 +368,13 @@ fn a_newer_connection_takes_the_place_of_an_older() {
     assert!(!old.feed.is_current(&a.peers) && new.feed.is_current(&a.peers));
     old.close(&a, &b);
     assert!(new.feed.is_current(&a.peers));
+    // But not that of another server.
+    let other = Node::new(2);
+    let refused = Link::new(&a, &other, master()).err();
+    assert!(matches!(refused, Some(Ended::Taken(2))), "{refused:?}");
+    assert!(new.feed.is_current(&a.peers));
+    new.close(&a, &b);
+    assert!(Link::new(&a, &other, master()).is_ok(), "once that one has gone");
 }
 
 /// Puts so much that most of it is dead, which is then removed, and with it what a follower would have to see.
