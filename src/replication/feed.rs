@@ -20,7 +20,7 @@ const MAX_RECORDS: usize = 1 << 20;
 const SKIP: usize = 1 << 20;
 /// A follower that is further behind, in bytes of log, is sent each key once where that saves enough: it catches up
 /// the sooner, the more often what it missed was overwritten.
-const FAR: u64 = 8 << 20;
+const FAR: u64 = 48 << 20;
 /// Records of a frame that must have been replaced for that, of a hundred.
 const WORTH: u64 = 20;
 /// Frames after one in which that was not worth it, before the next try.

@@ -79,6 +79,8 @@ impl Hold {
     }
 }
 
+/// Bytes ahead of a record that is read which are asked for.
+const AHEAD: usize = 1024;
 /// So many wait at most; where there are more, those before are woken for nothing.
 const MOST_WAITERS: usize = 1024;
 
@@ -195,6 +197,8 @@ impl Store {
         let is_sealed = segment.is_sealed();
         let written = segment.written();
         while at.offset < written {
+            // What was just written has to come from another core's cache.
+            segment.region().prefetch(at.offset as usize + AHEAD, 64);
             let Some((record, bytes)) = peek(segment, at.offset) else {
                 return Err(self.broken(segment, at.offset, "no record can be read here"));
             };
