@@ -358,9 +358,10 @@ struct Filter {
 impl Filter {
     #[inline]
     fn wants(&self, store: &Store, record: &LogRecord<'_>) -> bool {
-        // What was merged here is news to all, whoever made the last change of it.
-        let is_merged = record.via == store.origin();
-        let is_its_own = !is_merged && (record.stamp.origin == self.sid || record.via == self.sid);
+        // A counter that came by way of another may have been merged there: then it is news to all but that one,
+        // whoever made the last change of it.
+        let is_merged = record.via == store.origin() || record.kind == Kind::Counter && record.via != 0;
+        let is_its_own = record.via == self.sid || !is_merged && record.stamp.origin == self.sid;
         if is_its_own && record.at >= self.mine_until {
             return false;
         }
