@@ -1,0 +1,1 @@
+//! Lua extensions: scripts whose functions clients call, run by Lua 5.1.
