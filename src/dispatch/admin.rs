@@ -1,7 +1,7 @@
 //! Commands that manage the database.
 
 use lcnode_protocol::{Command, Reply};
-use lcnode_storage::Result;
+use lcnode_storage::{Error, Result, Scope};
 
 use super::{Node, Session, note};
 
@@ -47,5 +47,9 @@ pub(super) fn vanish(node: &Node, session: &mut Session, reply: &mut impl Reply)
     *node.iterator.lock() = None;
     let result = node.store.vanish();
     session.wrote |= result.is_ok();
+    if session.waits && matches!(result, Err(Error::Reserved)) {
+        session.blocked = Some(Scope::ALL);
+        return reply.failure();
+    }
     answer(session, Command::Vanish, result, reply);
 }

@@ -23,7 +23,7 @@ use std::time::Instant;
 
 use lcnode::replication::Replication;
 use lcnode_protocol::{Class, Command, Reply, Request};
-use lcnode_storage::{Error, KeyIterator, Store};
+use lcnode_storage::{Error, KeyIterator, Scope, Store};
 use parking_lot::Mutex;
 
 pub use copy_command::Commands;
@@ -77,6 +77,11 @@ pub struct Session {
     pub last_error: ErrorNumber,
     /// Whether it has changed anything since the last replies were sent.
     pub wrote: bool,
+    /// Whether a change that meets what another has reserved is to be carried out again, once that is let go; else it is
+    /// refused.
+    pub waits: bool,
+    /// The last request met that: its reply means nothing, and it is to be [carried out again](execute_again).
+    pub blocked: Option<Scope>,
 }
 
 /// The error numbers that `misc error` and `stat` tell, from `spec` of the original's `misc error`.
@@ -148,6 +153,13 @@ pub fn is_slow(request: &Request<'_>) -> bool {
 pub fn execute(node: &Node, session: &mut Session, request: &Request<'_>, reply: &mut impl Reply) {
     let command = request.command();
     node.counters.count(session.shard, command);
+    execute_again(node, session, request, reply);
+}
+
+/// Carries out one request that has been counted.
+#[inline]
+pub fn execute_again(node: &Node, session: &mut Session, request: &Request<'_>, reply: &mut impl Reply) {
+    let command = request.command();
     if node.mask != Mask::NONE && node.mask.forbids(bits(command)) {
         return refuse(node, session, command, reply);
     }

@@ -1,5 +1,6 @@
 //! The server: a listener, threads with an event loop each, connections, an orderly stop.
 
+mod aside;
 mod budget;
 mod connection;
 mod group;
@@ -79,6 +80,7 @@ pub fn run(
     })?;
     tracing::info!("signal interruption");
     shared.node.commands.stop();
+    shared.node.store.end_waiting();
     drop(main);
     std::thread::sleep(GRACE);
     workers.stop();

@@ -130,7 +130,7 @@ impl Shared {
         self.check_writable()?;
         let hash = self.hasher.hash(key);
         let (sum, loaded) = {
-            let stripe = self.lock_stripe(hash);
+            let stripe = self.lock_for_change(hash)?;
             let view = &stripe.view;
             let (slot, found) = self.locate(view, key, hash)?;
             let mut before = match &found {

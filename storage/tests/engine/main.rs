@@ -59,6 +59,8 @@ mod random;
 #[cfg(test)]
 mod recovery;
 #[cfg(test)]
+mod reservations;
+#[cfg(test)]
 mod restore;
 #[cfg(test)]
 mod restore_refused;
@@ -72,5 +74,7 @@ mod simulated;
 mod stress;
 #[cfg(test)]
 mod tombstones;
+#[cfg(test)]
+mod waiting;
 #[cfg(test)]
 mod walk;
