@@ -5,8 +5,8 @@ fn base(ts: u64, value: Option<&'static [u8]>) -> Counter<'static> {
     Counter { base: Base { stamp, value, attributes: Attributes::default() }, ..Counter::NOTHING }
 }
 
-fn plus(mut counter: Counter<'static>, origin: u16, ts: u64, num: i32) -> Counter<'static> {
-    counter.add(origin, 1, ts, Amount::Int(num));
+fn plus(counter: Counter<'static>, origin: u16, ts: u64, num: i32) -> Counter<'static> {
+    let counter = counter.plus(origin, 1, ts, Amount::Int(num)).unwrap();
     Counter { step: None, ..counter }
 }
 
@@ -78,8 +78,8 @@ fn merging_in_any_order_gives_the_same() {
 
 #[test]
 fn what_is_encoded_is_decoded_and_nothing_else() {
-    let mut counter = plus(base(5, Some(&[7, 0, 0, 0])), 1, 10, i32::MAX);
-    counter.add(2, 3, 12, Amount::Int(-1));
+    let counter = plus(base(5, Some(&[7, 0, 0, 0])), 1, 10, i32::MAX);
+    let counter = counter.plus(2, 3, 12, Amount::Int(-1)).unwrap();
     let (value, state) = (counter.seen().unwrap(), counter.encode().unwrap());
     let state = &state[..state.len() - 2];
     let record = |state| Record {
