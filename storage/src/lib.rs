@@ -30,6 +30,7 @@ mod options;
 mod store;
 
 pub use backup::{Backup, Phase, Restore, Restored, Ways, restore};
+pub use counter::Decimal;
 pub use durability::SyncMode;
 pub use error::{Error, Result};
 pub use log::address::Position;

@@ -13,6 +13,8 @@ mod counters;
 #[cfg(test)]
 mod damage;
 #[cfg(test)]
+mod decimals;
+#[cfg(test)]
 mod each_call;
 #[cfg(test)]
 mod examine;
