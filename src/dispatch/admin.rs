@@ -3,7 +3,7 @@
 use lcnode_protocol::{Command, Reply};
 use lcnode_storage::{Error, Result, Scope};
 
-use super::{Node, Session, note};
+use super::{Blocked, Node, Session, note};
 
 /// Bytes that the database takes: the log on disk; log and table in memory.
 pub(super) fn size(node: &Node) -> u64 {
@@ -48,7 +48,7 @@ pub(super) fn vanish(node: &Node, session: &mut Session, reply: &mut impl Reply)
     let result = node.store.vanish();
     session.wrote |= result.is_ok();
     if session.waits && matches!(result, Err(Error::Reserved)) {
-        session.blocked = Some(Scope::ALL);
+        session.blocked = Some(Blocked::Reserved(Scope::ALL));
         return reply.failure();
     }
     answer(session, Command::Vanish, result, reply);

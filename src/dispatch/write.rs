@@ -5,7 +5,7 @@ use lcnode_protocol::{Command, Reply};
 use lcnode_storage::{Error, Result};
 
 use super::counters::Miss;
-use super::{ErrorNumber, Node, Session, note};
+use super::{Blocked, ErrorNumber, Node, Session, note};
 
 /// Answers success or failure of a put of any kind.
 #[inline]
@@ -40,7 +40,7 @@ fn changed(
             false
         }
         Err(Error::Reserved) if session.waits => {
-            session.blocked = Some(node.store.scope_of(key));
+            session.blocked = Some(Blocked::Reserved(node.store.scope_of(key)));
             false
         }
         Err(error) => {

@@ -104,7 +104,9 @@ impl Extension {
 
 fn name(source: &ScriptSource) -> String {
     match source {
-        ScriptSource::File(path) => path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned(),
+        ScriptSource::File(path) => {
+            path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
+        }
         ScriptSource::Code(_) => "@".to_owned(),
     }
 }

@@ -12,23 +12,29 @@ use std::time::{Duration, Instant};
 use lcnode_protocol::binary::{Decoder, Encoder, Step};
 use lcnode_storage::{Scope, Turn};
 
-use crate::dispatch::{self, Node, Session};
+use tokio::sync::Semaphore;
+
+use crate::dispatch::{self, Blocked, Node, Session};
 
 /// How long a change waits for what another has reserved. Scripts are to end long before.
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Slow requests that are carried out at once for each event loop.
+pub(super) const SLOW: usize = 16;
 
 /// Why a request is carried out on its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Why {
     /// It may take long.
     Slow,
-    /// It was carried out, and met what another has reserved.
-    Blocked(Scope),
+    /// It was carried out, and met what another has reserved, or found no virtual machine.
+    Blocked(Blocked),
 }
 
 /// Carries out a request; gives the reply.
 pub(super) async fn execute(
     node: &Arc<Node>,
+    slow: &Semaphore,
     session: &mut Session,
     request: Vec<u8>,
     why: Why,
@@ -39,26 +45,43 @@ pub(super) async fn execute(
     let mut turn: Option<(Scope, Turn<'_>)> = None;
     let mut blocked = match why {
         Why::Slow => None,
-        Why::Blocked(scope) => Some(scope),
+        Why::Blocked(blocked) => Some(blocked),
     };
     let mut is_first = why == Why::Slow;
     loop {
-        if let Some(scope) = blocked {
+        let left = until.saturating_duration_since(Instant::now());
+        session.in_turn = false;
+        if let Some(Blocked::Machines) = blocked {
+            turn = None;
+            let scripts = node.scripts();
+            let free = async {
+                if let Some(scripts) = &scripts {
+                    scripts.until_free().await
+                }
+            };
+            session.waits = tokio::time::timeout(left, free).await.is_ok();
+        }
+        if let Some(Blocked::Reserved(scope)) = blocked {
             if turn.as_ref().is_none_or(|(of, _)| *of != scope) {
                 // The old place is given up before: two who kept one and wanted the other's would wait for each other.
                 turn = None;
             }
             let (_, turn) = turn.get_or_insert_with(|| (scope, node.store.queue_for(scope)));
-            let left = until.saturating_duration_since(Instant::now());
             let ready = tokio::time::timeout(left, poll_fn(|context| turn.poll(context))).await;
             // After that it is answered, and logged, as any other that is refused.
             session.waits = ready.is_ok();
+            session.in_turn = true;
         }
         let output = match why {
-            Why::Slow => on_a_thread(node, session, &request, is_first).await?,
+            Why::Slow => {
+                // So that threads are left for what must not wait, such as an event loop to be taken over.
+                let _permit = slow.acquire().await;
+                on_a_thread(node, session, &request, is_first).await?
+            }
             Why::Blocked(_) => once(node, session, &request, is_first),
         };
         session.waits = true;
+        session.in_turn = false;
         is_first = false;
         blocked = session.blocked.take();
         if blocked.is_none() {

@@ -159,7 +159,7 @@ where
             Next::Aside(request, why) => {
                 state.check_budget(&mut share, request.len())?;
                 let (node, session) = (&shared.node, &mut state.session);
-                state.pending = aside::execute(node, session, request, why, PATIENCE).await?;
+                state.pending = aside::execute(node, &shared.slow, session, request, why, PATIENCE).await?;
                 state.sent = 0;
                 Source::Rest
             }
@@ -295,10 +295,10 @@ impl State {
                 let mut encoder = Encoder::new(output, request.command());
                 dispatch::execute(&self.shared.node, &mut self.session, request, &mut encoder);
                 used += len;
-                if let Some(scope) = self.session.blocked.take() {
+                if let Some(blocked) = self.session.blocked.take() {
                     output.truncate(before);
                     self.decoder = Decoder::new(self.shared.node.limits);
-                    return (used, Next::Aside(input[used - len..used].to_vec(), Why::Blocked(scope)));
+                    return (used, Next::Aside(input[used - len..used].to_vec(), Why::Blocked(blocked)));
                 }
                 if output.len() >= FLUSH {
                     // What follows is decoded anew once the replies are out.

@@ -134,20 +134,26 @@ impl Store {
         self.shared.reserve(Scope::ALL, Some(deadline))
     }
 
-    /// Waits until a change of `key` by this thread would not be refused. It may be again right after that: who must not fail
-    /// tries until it works, or reserves the key himself. Errors: as of [`Store::reserve`].
-    pub fn wait_for(&self, key: &[u8], deadline: Instant) -> Result<()> {
-        self.shared.wait_for(self.scope_of(key), deadline)
-    }
-
-    /// The same for a change of everything ([`Store::vanish`]).
-    pub fn wait_for_all(&self, deadline: Instant) -> Result<()> {
-        self.shared.wait_for(Scope::ALL, deadline)
+    /// Waits until a change of something of `scope` by this thread would not be refused. It may be again right after that: who
+    /// must not fail tries until it works, or reserves it himself. Errors: as of [`Store::reserve`].
+    pub fn wait_for(&self, scope: Scope, deadline: Instant) -> Result<()> {
+        self.shared.wait_for(scope, deadline)
     }
 
     /// The keys that are reserved together with this one.
     pub fn scope_of(&self, key: &[u8]) -> Scope {
         Scope::of(self.shared.hasher.hash(key))
+    }
+
+    /// Reserves what is free of others without waiting; none where it is not, or where others wait, unless it is the turn of
+    /// the caller after he has waited in the queue himself (see [`Turn`]).
+    pub fn try_reserve(&self, scope: Scope, in_turn: bool) -> Option<Reservation<'_>> {
+        let shared = &*self.shared;
+        let may_go = in_turn || shared.queue.is_empty() || RESERVATIONS.get() > 0;
+        (may_go && shared.reserve_if_free(scope)).then(|| {
+            RESERVATIONS.set(RESERVATIONS.get() + 1);
+            Reservation { shared, scope, _not_send: PhantomData }
+        })
     }
 
     /// A place among those who wait to change something of `scope`, for a caller that must not block.

@@ -53,8 +53,8 @@ fn who_waits_gets_it_or_an_error_at_the_deadline() {
             false => store.reserve(&keys[0], deadline),
         };
         let wait = |deadline| match all {
-            true => store.wait_for_all(deadline),
-            false => store.wait_for(&keys[0], deadline),
+            true => store.wait_for(Scope::ALL, deadline),
+            false => store.wait_for(store.scope_of(&keys[0]), deadline),
         };
         let reservation = store.reserve(&keys[0], long()).unwrap();
         wait(short()).unwrap();
@@ -115,7 +115,7 @@ fn a_circle_of_those_who_wait_is_refused() {
         for _ in 0..20 {
             let reserve = |number: usize| store.reserve(next(number), long()).map(drop);
             assert_eq!(circle(&store, threads, reserve), 1, "{threads} that reserve");
-            let wait = |number: usize| store.wait_for(next(number), long());
+            let wait = |number: usize| store.wait_for(store.scope_of(next(number)), long());
             assert_eq!(circle(&store, threads, wait), 1, "{threads} that wait for a change");
             // Whoever wants all is waited for by nobody who wants a single key; but only one of them can get all.
             let all = |_| store.reserve_all(long()).map(drop);
@@ -254,8 +254,8 @@ fn a_stream_of_reservations_lets_those_through_who_want_all() {
         while got < 200 || reserved.load(Ordering::Relaxed) < 1_000 {
             got += 1;
             drop(store.reserve_all(long()).unwrap());
-            store.wait_for_all(long()).unwrap();
-            store.wait_for(&1_u64.to_le_bytes(), long()).unwrap();
+            store.wait_for(Scope::ALL, long()).unwrap();
+            store.wait_for(store.scope_of(&1_u64.to_le_bytes()), long()).unwrap();
         }
         stop.store(true, Ordering::Relaxed);
     });
@@ -324,7 +324,7 @@ fn stress_of_increments_under_reservations() {
                     while let Err(error) = store.put(&own, &round.to_le_bytes()) {
                         assert!(matches!(error, Error::Reserved), "{error}");
                         refused.fetch_add(1, Ordering::Relaxed);
-                        store.wait_for(&own, deadline).unwrap();
+                        store.wait_for(store.scope_of(&own), deadline).unwrap();
                     }
                 }
             });
