@@ -13,9 +13,9 @@ use tokio::runtime::{Handle, RuntimeFlavor};
 
 use crate::dispatch::{Node, scripted};
 
-/// How long a call waits until another thread serves its event loop. It is there within a tenth of a millisecond; where the
-/// system has no thread to give the call goes on all the same.
-const HANDOVER: Duration = Duration::from_millis(20);
+/// How long a call waits until another thread serves its event loop, before it goes on for a while. As a rule that takes a
+/// tenth of a millisecond, and a few more where all cores are busy.
+const HANDOVER: Duration = Duration::from_secs(1);
 
 /// A node's records and its log.
 #[derive(Debug)]
@@ -260,10 +260,10 @@ impl Host for NodeHost {
     }
 
     /// Has another thread serve the event loop of this one, if it is one's.
-    fn leave_event_loop(&self) {
-        let Ok(handle) = Handle::try_current() else { return };
+    fn leave_event_loop(&self) -> bool {
+        let Ok(handle) = Handle::try_current() else { return true };
         if handle.runtime_flavor() != RuntimeFlavor::MultiThread {
-            return;
+            return true;
         }
         let (serves, served) = sync_channel(1);
         tokio::task::block_in_place(|| {
@@ -272,12 +272,12 @@ impl Host for NodeHost {
                 // Nobody waits for it any more after `HANDOVER`.
                 let _ = serves.try_send(());
             });
-            if served.recv_timeout(HANDOVER).is_err() {
-                tracing::warn!(
-                    "a script takes long, and no other thread was there to serve its clients in time"
-                );
+            let is_served = served.recv_timeout(HANDOVER).is_ok();
+            if !is_served {
+                tracing::warn!("a script takes long, and there is no other thread yet to serve its clients");
             }
-        });
+            is_served
+        })
     }
 
     fn is_stopping(&self) -> bool {
