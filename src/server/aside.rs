@@ -96,3 +96,6 @@ async fn on_a_thread(
     *session = theirs;
     Ok(output)
 }
+
+#[cfg(test)]
+mod tests;
