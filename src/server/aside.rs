@@ -53,6 +53,11 @@ pub(super) async fn execute(
             let ready = tokio::time::timeout(left, poll_fn(|context| turn.poll(context))).await;
             // After that it is answered, and logged, as any other that is refused.
             session.waits = ready.is_ok();
+            if ready.is_err() {
+                tracing::info!(
+                    "a change has waited for {patience:?} for what another has reserved: the last try"
+                );
+            }
         }
         let output = match why {
             Why::Slow => on_a_thread(node, session, &request, is_first).await?,
