@@ -4,3 +4,4 @@
 
 mod meter;
 mod pattern;
+mod sandbox;
