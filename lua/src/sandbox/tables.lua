@@ -7,10 +7,24 @@ local floor = raw.math.floor
 local insert0, remove0, concat0 = raw.table.insert, raw.table.remove, raw.table.concat
 local pcall0, find, sub = raw.pcall, raw.string.find, raw.string.sub
 local caught = tools.caught
-local table = tools.globals.table
+local unpack0 = raw.unpack
+local globals = tools.globals
+local table = globals.table
 
 -- What C may do in one go, in elements.
 local FEW = 4096
+
+-- Values that C's stack takes.
+local MOST_RESULTS = 7900
+
+-- In C the number of values overflows for some ranges, and its check with it.
+function globals.unpack(t, first, last)
+  check(t, "unpack")
+  first = first == nil and 1 or integer(first, 2, "unpack")
+  last = last == nil and #t or integer(last, 3, "unpack")
+  if last - first >= MOST_RESULTS then error("too many results to unpack", 2) end
+  return unpack0(t, first, last)
+end
 
 local concat_named = named("concat", concat0, 2)
 

@@ -68,7 +68,8 @@ impl Machine {
     /// What a chunk returns, each value as Lua writes it, or its error.
     fn run(&self, code: &str) -> Result<Vec<String>, String> {
         self.begin();
-        let values: mlua::Result<MultiValue> = self.lua.load(code).set_name("=script").eval();
+        let values: mlua::Result<MultiValue> =
+            self.lua.load(code).set_name("=script").into_function().and_then(|f| f.call(()));
         values.map(|values| values.iter().map(shown).collect()).map_err(|error| message(&error))
     }
 

@@ -116,7 +116,7 @@ fn coroutines() {
         ),
         ("return coroutine.running(), coroutine.status(coroutine.create(function() end))", "nil suspended"),
         (
-            "return coroutine.resume(coroutine.create(function() return coroutine.resume(1) end))",
+            "return coroutine.resume(coroutine.create(function() local x = coroutine.resume(1) end))",
             "false script:1: bad argument #1 to \\'resume\\' (coroutine expected)",
         ),
     ]);
@@ -126,7 +126,7 @@ fn coroutines() {
 fn code_and_modules() {
     check(&[
         ("return loadstring('return ...')(1, nil, 3)", "1 nil 3"),
-        ("return loadstring('return +')", "nil [string \"return +\"]:1: unexpected symbol near \\'<eof>\\'"),
+        ("return loadstring('return +')", "nil [string \\\"return +\\\"]:1: unexpected symbol near \\'+\\'"),
         ("return loadstring('x', '=name')", "nil name:1: \\'=\\' expected near \\'<eof>\\'"),
         ("return loadstring('\\27Lua')", "nil compiled code is out of reach for scripts; load its source"),
         (
@@ -146,7 +146,7 @@ fn code_and_modules() {
         ("package.preload.n = function() end return require 'n', package.loaded.n", "true true"),
         (
             "package.preload.l = function() require 'l' end return pcall(require, 'l')",
-            "false loop or previous error loading module \\'l\\'",
+            "false script:1: loop or previous error loading module \\'l\\'",
         ),
         ("return require('string') == string", "true"),
         (
@@ -170,8 +170,8 @@ fn small_things() {
             "error: script:1: attempt to get length of global 'arg_or_nothing' (a nil value)",
         ),
         (
-            "return collectgarbage(), collectgarbage('stop'), collectgarbage('restart'), collectgarbage('setpause', 1), collectgarbage('step')",
-            "0 0 0 0 true",
+            "return collectgarbage(), collectgarbage('stop'), collectgarbage('restart'), collectgarbage('setpause', 1), type(collectgarbage('step'))",
+            "0 0 0 0 boolean",
         ),
         ("return collectgarbage('count') > 10, gcinfo() > 10", "true true"),
         (
@@ -201,7 +201,7 @@ fn small_things() {
         ),
         (
             "local t = {} for i = 1, 9000 do t[i] = i end table.insert(t, 1, 0) table.remove(t, 2) return t[1], t[2], #t, t[9000], table.concat(t, ','):len()",
-            "0 2 9000 9000 43891",
+            "0 2 9000 9000 43892",
         ),
         (
             "local t = {} for i = 1, 5000 do t[i] = (i * 7919) % 5003 end table.sort(t) for i = 2, #t do if t[i - 1] > t[i] then return i end end return #t",

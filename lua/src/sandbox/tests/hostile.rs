@@ -120,7 +120,7 @@ const SCRIPTS: &[(&str, &str)] = &[
     ("too many results", "unpack({}, 1, 1e8)"),
     ("too many results", "unpack({}, 0, 2147483647)"),
     ("too many results", "unpack({}, -2147483648, 2147483647)"),
-    ("limit", "while true do pcall(unpack, {}, 1, 7900) end"),
+    ("limit", "local function f() while true do local a = unpack({}, 1, 7900) end end pcall(f)"),
     ("too long", "return ('x'):rep(1e6):byte(1, -1)"),
     ("limit", "while true do collectgarbage() end"),
     ("limit", "local t = {} for i = 1, 1e5 do t[i] = {} end while true do collectgarbage('step', 1e6) end"),
@@ -235,6 +235,7 @@ fn hostile_scripts_end() {
 
 /// Runs a script on a thread with a small stack.
 fn fails(&(expected, script): &(&'static str, &'static str)) -> Result<(), String> {
+    eprintln!("SCRIPT {script}");
     let thread = std::thread::Builder::new().stack_size(2 << 20).spawn(move || {
         let machine = Machine::plain();
         let start = Instant::now();
