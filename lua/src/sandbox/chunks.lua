@@ -6,7 +6,7 @@ local refusal_of_chunk, read_file = tools.refusal_of_chunk, tools.read_file
 local error, type, pcall0, loadstring0 = raw.error, raw.type, raw.pcall, raw.loadstring
 local rawget, rawset, setfenv0 = raw.rawget, raw.rawset, raw.setfenv
 local setmetatable, getmetatable0 = raw.setmetatable, raw.getmetatable
-local concat, find, sub = raw.table.concat, raw.string.find, raw.string.sub
+local concat, find, sub, byte = raw.table.concat, raw.string.find, raw.string.sub, raw.string.byte
 local globals = tools.globals
 
 -- Bytes of a chunk.
@@ -40,7 +40,8 @@ function globals.load(reader, name)
     size = size + #piece
     n = n + 1
     pieces[n] = piece
-    if size > LONGEST then break end
+    -- Compiled code is refused by its first byte.
+    if size > LONGEST or n == 1 and byte(piece) == 27 then break end
   end
   return compile(concat(pieces), name)
 end

@@ -3,6 +3,7 @@
 local tools = ...
 local raw, guard, plain, work, traceback = tools.raw, tools.guard, tools.plain, tools.work, tools.traceback
 local pcall0, xpcall0, error, type, select = raw.pcall, raw.xpcall, raw.error, raw.type, raw.select
+local find, sub = raw.string.find, raw.string.sub
 local create0, resume0 = raw.coroutine.create, raw.coroutine.resume
 
 -- A coroutine begins with a full count of instructions: without a price of its own, coroutines that make coroutines
@@ -63,15 +64,26 @@ local function traceback_of(message, ...)
   return message == nil and trace or message .. "\n" .. trace
 end
 
-local function create(f)
+-- The message of a function written in C, which does not know its name where it is called by `pcall`.
+local function renamed(message, name)
+  if type(message) ~= "string" then return message end
+  local from, to = find(message, "'?'", 1, true)
+  return from and sub(message, 1, from) .. name .. sub(message, to) or message
+end
+
+local function thread_of(f, name)
   if type(f) ~= "function" then
-    error("bad argument #1 to 'create' (Lua function expected)", 2)
+    error("bad argument #1 to '" .. name .. "' (Lua function expected)", 3)
   end
   work(COROUTINE)
   local ok, thread = pcall0(create0, f)
-  if ok then return thread end
-  caught(thread)
-  error("bad argument #1 to 'create' (Lua function expected)", 2)
+  if not ok then error(renamed(caught(thread), name), 3) end
+  return thread
+end
+
+local function create(f)
+  local thread = thread_of(f, "create")
+  return thread
 end
 
 local function resume(thread, ...)
@@ -88,15 +100,7 @@ local function settle_wrapped(ok, ...)
 end
 
 local function wrap(f)
-  if type(f) ~= "function" then
-    error("bad argument #1 to 'wrap' (Lua function expected)", 2)
-  end
-  work(COROUTINE)
-  local ok, thread = pcall0(create0, f)
-  if not ok then
-    caught(thread)
-    error("bad argument #1 to 'wrap' (Lua function expected)", 2)
-  end
+  local thread = thread_of(f, "wrap")
   return function(...)
     return settle_wrapped(resume0(thread, ...))
   end
@@ -132,22 +136,14 @@ end
 -- Calls a function written in C by the name that scripts know it by, and counts the work that its answer shows.
 -- `level` is that of the script above the function that this returns.
 function tools.named(name, f, level)
-  local find, sub = raw.string.find, raw.string.sub
   local function settle_named(ok, ...)
     if ok then
       local answer = ...
       if type(answer) == "string" and #answer > 4096 then work(#answer * 4) end
       return ...
     end
-    local message = caught((...))
-    if type(message) == "string" then
-      local from, to = find(message, "'?'", 1, true)
-      if from then
-        message = sub(message, 1, from) .. name .. sub(message, to)
-      end
-    end
     -- This function and the tail call of it are two levels.
-    error(message, level + 2)
+    error(renamed(caught((...)), name), level + 2)
   end
   return function(...)
     return settle_named(pcall0(f, ...))

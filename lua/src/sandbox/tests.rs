@@ -18,7 +18,7 @@ use crate::meter::{LimitReached, Meter};
 /// What a call may use.
 const TIME: Duration = Duration::from_millis(300);
 const MEMORY: usize = 16 << 20;
-const INSTRUCTIONS: u32 = 1000;
+const INSTRUCTIONS: u32 = 250;
 
 /// Ends a call once its time is up, or would be with the work that is announced.
 struct Clock {

