@@ -18,9 +18,9 @@ use std::sync::Arc;
 
 use mlua::{Lua, StdLib, Table, Value};
 
-#[cfg(test)]
-use failure::message;
+pub(crate) use chunks::check as check_chunk;
 
+use crate::Allowed;
 use crate::meter::Meter;
 
 /// Errors of scripts are raised from here; as their name they have that of functions written in C.
@@ -33,15 +33,6 @@ const FILES: [&str; 5] = [
     include_str!("sandbox/chunks.lua"),
     include_str!("sandbox/system.lua"),
 ];
-
-/// What scripts may reach beyond their virtual machine.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Allowed {
-    /// Files: `io`, `os.remove`, `dofile`, `require` of files and the like.
-    pub files: bool,
-    /// Processes and their environment: `os.execute`, `os.getenv`, `io.popen`.
-    pub processes: bool,
-}
 
 /// The libraries that a machine is to be made with before [`install`].
 pub(crate) fn libraries(allowed: Allowed) -> StdLib {

@@ -12,6 +12,7 @@ use std::path::Path;
 use mlua::{Error, Lua, LuaString, Table};
 
 use super::SharedMeter;
+use crate::meter::{LimitReached, Meter};
 
 /// Bytes of a chunk.
 const LONGEST: usize = 4 << 20;
@@ -23,13 +24,7 @@ const COMPILED: u8 = 0x1b;
 pub(super) fn add(lua: &Lua, tools: &Table, meter: &SharedMeter) -> mlua::Result<()> {
     let counted = SharedMeter::clone(meter);
     let refusal = lua.create_function(move |_, code: LuaString| {
-        let code = code.as_bytes();
-        // Before it is read through, and for compiling it.
-        counted.work(1000 + 60 * code.len().min(LONGEST) as u64).map_err(Error::external)?;
-        match jumps_of_chunk(&code) {
-            Err(refusal) => Ok(Some(refusal)),
-            Ok(jumps) => counted.work(jumps * jumps / 2).map(|()| None).map_err(Error::external),
-        }
+        check(&code.as_bytes(), &*counted).map(|checked| checked.err()).map_err(Error::external)
     })?;
     tools.raw_set("refusal_of_chunk", refusal)?;
     let read = lua.create_function(|lua, path: LuaString| {
@@ -39,6 +34,18 @@ pub(super) fn add(lua: &Lua, tools: &Table, meter: &SharedMeter) -> mlua::Result
         }
     })?;
     tools.raw_set("read_file", read)
+}
+
+/// Whether code that came at run time may be compiled; if not, why. What compiling takes is counted.
+///
+/// Errors: it takes longer than the call may.
+pub(crate) fn check(code: &[u8], meter: &dyn Meter) -> Result<Result<(), String>, LimitReached> {
+    // Before it is read through, and for compiling it.
+    meter.work(1000 + 60 * code.len().min(LONGEST) as u64)?;
+    match jumps_of_chunk(code) {
+        Err(refusal) => Ok(Err(refusal)),
+        Ok(jumps) => meter.work(jumps * jumps / 2).map(Ok),
+    }
 }
 
 /// How many jumps a chunk has; an error says why it is not compiled.

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use mlua::{Error, Lua, Table, Value};
 
 use super::SharedMeter;
+use crate::failure::message;
 
 /// Nanoseconds that an error raised by a function in Rust costs: its stack is written down.
 const RAISING: u64 = 100_000;
@@ -31,17 +32,6 @@ pub(super) fn add(lua: &Lua, tools: &Table, meter: &SharedMeter) -> mlua::Result
     })?;
     tools.raw_set("plain", plain)?;
     tools.raw_set("traceback", lua.create_function(|lua, ()| Ok(traceback(lua, 2)))?)
-}
-
-/// What was raised, without what Rust has added on its way.
-pub(crate) fn message(error: &Error) -> String {
-    match error {
-        Error::CallbackError { cause, .. } => message(cause),
-        Error::RuntimeError(message) | Error::MemoryError(message) => {
-            message.split("\nstack traceback:").next().unwrap_or_default().to_owned()
-        }
-        other => other.to_string(),
-    }
 }
 
 /// An error with the line of the script that is `level` calls above the function in Rust that raises it.

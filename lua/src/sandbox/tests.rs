@@ -1,7 +1,6 @@
 //! The library as scripts have it, each test in a machine of its own.
 
 mod behaviour;
-mod hostile;
 mod library;
 mod oracle;
 
@@ -12,7 +11,9 @@ use std::time::{Duration, Instant};
 use mlua::{HookTriggers, Lua, LuaOptions, MultiValue, Value, VmState};
 use parking_lot::Mutex;
 
-use super::{Allowed, install, libraries, message};
+use super::{install, libraries};
+use crate::Allowed;
+use crate::failure::message;
 use crate::meter::{LimitReached, Meter};
 
 /// What a call may use.

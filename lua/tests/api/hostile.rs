@@ -3,7 +3,13 @@
 //! Each must end with an error within two seconds where a call may take 0.3 s and 16 MiB, and the machine must work
 //! after it.
 
-use super::*;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use lcnode_lua::Scripts;
+
+use crate::answers::call;
+use crate::host::{Memory, MemoryHost, settings};
 
 /// What the error must contain, and the script.
 const SCRIPTS: &[(&str, &str)] = &[
@@ -224,6 +230,27 @@ const SCRIPTS: &[(&str, &str)] = &[
     ("limit", "setmetatable(_G, {__index = function(t, k) while true do end end}) return undefined"),
     ("limit", "setfenv(0, {}) while true do end"),
     ("limit", "local ok = pcall(coroutine.yield) while true do end"),
+    // The node's own functions.
+    ("limit", "while true do _put('a', 'b') end"),
+    ("limit", "while true do pcall(_put) end"),
+    ("limit", "while true do pcall(_sleep, 100) end"),
+    ("limit", "_put('a', 'b') while true do _foreach(function() while true do end end) end"),
+    ("limit", "_put('a', 'b') pcall(_foreach, function() while true do end end) while true do end"),
+    ("limit", "_put('a', 'b') while true do _foreach(type) end"),
+    ("limit", "pcall(_atomic, 'a', function() while true do end end) while true do end"),
+    ("limit", "_put('a', 'b') _mapreduce(function() while true do end end, function() end)"),
+    (
+        "limit",
+        "_put('a', 'b') _mapreduce(function(k, v, emit) while true do emit('a', 'b') end end, function() end)",
+    ),
+    ("limit", "_stashput('a', 'b') _stashforeach(function() while true do end end) while true do end"),
+    ("limit", "while true do _eval('while true do end') end"),
+    ("limit", "while true do _eval('x = a' .. (' and a'):rep(2e4)) end"),
+    ("limit", "while true do _eval(('x = 1 '):rep(5e5)) end"),
+    ("overflow", "_put('a', 'b') local function f() return _atomic('a', f) + 1 end f()"),
+    ("overflow|limit", "_put('a', 'b') local function f() _foreach(f) end f() while true do end"),
+    ("overflow|limit", "_put('a', 'b') local function f() return _mapreduce(f, f) end f() while true do end"),
+    ("invalid arguments", "_put(setmetatable({}, {__tostring = function() while true do end end}), 'x')"),
 ];
 
 #[test]
@@ -236,25 +263,37 @@ fn hostile_scripts_end() {
 /// Runs a script on a thread with a small stack.
 fn fails(&(expected, script): &(&'static str, &'static str)) -> Result<(), String> {
     let thread = std::thread::Builder::new().stack_size(2 << 20).spawn(move || {
-        let machine = Machine::plain();
+        let memory = Arc::new(Memory::default());
+        let mut settings = settings(
+            "function run(key, value) return assert(loadstring(value, '=script'))() end
+            function fine() return 1 + 1 end",
+        );
+        settings.machines = 1;
+        let scripts = Scripts::load(Arc::new(MemoryHost(Arc::clone(&memory))), settings).unwrap();
         let start = Instant::now();
-        let line = machine.line(script);
+        let answer = call(&scripts, "run", b"", script.as_bytes());
         let took = start.elapsed();
-        let short = if line.len() > 300 {
-            [&line[..100], "…", &line[line.len() - 150..]].concat()
+        let errors = memory.errors().join(" | ");
+        let names = expected.split('|').map(|part| if part == "limit" { "--ext-max-" } else { part });
+        let short: String = if errors.len() > 400 {
+            [
+                errors.chars().take(200).collect::<String>(),
+                "…".to_owned(),
+                errors.chars().rev().take(200).collect::<Vec<char>>().into_iter().rev().collect(),
+            ]
+            .concat()
         } else {
-            line.clone()
+            errors.clone()
         };
-        if !line.starts_with("error: ") || !expected.split('|').any(|part| line.contains(part)) {
-            return Err(format!("{script}\n    expected {expected}: {short}"));
+        if answer.is_some() || !names.clone().any(|name| errors.contains(name)) {
+            return Err(format!("{script}\n    expected {expected}: {answer:?} {short}"));
         }
         if took > Duration::from_secs(2) {
             return Err(format!("{script}\n    took {took:?}: {short}"));
         }
-        machine.lua.gc_collect().map_err(|error| format!("{script}\n    {error}"))?;
-        match machine.line("return 1 + 1").as_str() {
-            "2" => Ok(()),
-            other => Err(format!("{script}\n    leaves a machine that answers {other}")),
+        match call(&scripts, "fine", b"", b"") {
+            Some(two) if two == b"2" => Ok(()),
+            other => Err(format!("{script}\n    leaves a machine that answers {other:?}")),
         }
     });
     thread.unwrap().join().unwrap_or_else(|_| Err(format!("{script}\n    panicked")))

@@ -1,0 +1,6 @@
+//! Scripts as a node runs them, over records in a map.
+
+mod answers;
+mod host;
+mod hostile;
+mod limits;
