@@ -41,7 +41,8 @@ impl Figures {
 /// writes behind the message of an error that went through a function in Rust.
 pub(crate) fn message(error: &Error) -> String {
     match error {
-        Error::RuntimeError(message) | Error::MemoryError(message) | Error::SyntaxError { message, .. } => {
+        Error::MemoryError(_) => "not enough memory (--ext-max-memory)".to_owned(),
+        Error::RuntimeError(message) | Error::SyntaxError { message, .. } => {
             message.split("\nstack traceback:").next().unwrap_or_default().to_owned()
         }
         Error::CallbackError { cause, .. } => message(cause),

@@ -152,7 +152,21 @@ end
 
 tools.caught = caught
 
+-- All functions of a thread but those that have an environment of their own look globals up in that of the thread, also
+-- those of later calls: it stays.
+local function setfenv(f, environment)
+  if type(f) ~= "function" then
+    f = tools.integer(f, 1, "setfenv")
+    if f == 0 then error("'setfenv' cannot change the environment of a thread", 2) end
+    -- Above this function and `pcall`.
+    if f > 0 then f = f + 2 end
+  end
+  local ok, answer = pcall0(raw.setfenv, f, environment)
+  if not ok then error(renamed(caught(answer), "setfenv"), 2) end
+  return answer
+end
+
 local globals = tools.globals
-globals.pcall, globals.xpcall = pcall, xpcall
+globals.pcall, globals.xpcall, globals.setfenv = pcall, xpcall, setfenv
 globals.coroutine.create, globals.coroutine.resume, globals.coroutine.wrap = create, resume, wrap
 globals.debug = { traceback = traceback_of }

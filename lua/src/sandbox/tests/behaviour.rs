@@ -158,6 +158,20 @@ fn code_and_modules() {
             "false script:1: name conflict for module \\'y\\'",
         ),
         ("local env = {} setfenv(1, env) z = 3 return env.z", "3"),
+        ("local env = {w = 4} local function f() setfenv(2, env) end f() return w", "4"),
+        (
+            "local env = {w = 5} return setfenv(function() return w end, env)(), pcall(setfenv, 0, {})",
+            "5 false \\'setfenv\\' cannot change the environment of a thread",
+        ),
+        (
+            "return pcall(setfenv, print == nil, {})",
+            "false bad argument #1 to \\'setfenv\\' (number expected, got boolean)",
+        ),
+        ("return pcall(setfenv, type, {})", "false \\'setfenv\\' cannot change environment of given object"),
+        (
+            "return pcall(setfenv, 1, 2)",
+            "false bad argument #2 to \\'setfenv\\' (table expected, got number)",
+        ),
     ]);
 }
 
