@@ -17,6 +17,8 @@ pub(crate) const INTERVAL: u32 = 250;
 const TICK: u64 = 10_000;
 /// Nanoseconds of work outside of Lua that count as a tick.
 const WORK: u64 = 100_000;
+/// Nanoseconds of work at once that are more likely announced than done.
+const LONG_WORK: u64 = 10_000_000;
 /// A call that takes longer leaves the event loop to others, however few its instructions are.
 const LONG: Duration = Duration::from_millis(1);
 
@@ -216,6 +218,11 @@ impl Meter for Budget {
         }
         if worked < WORK {
             return Ok(());
+        }
+        // What is announced and does not fit into the time that is left is not begun.
+        if steps >= LONG_WORK && self.started().elapsed() + Duration::from_nanos(steps) > self.limits.time {
+            self.end_at_deadline();
+            return Err(LimitReached);
         }
         // Several ticks are one look.
         self.worked.store(worked % WORK + 1, Ordering::Relaxed);

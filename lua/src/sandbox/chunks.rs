@@ -1,7 +1,6 @@
-//! What is checked of code before it is compiled.
-//!
-//! The compiler cannot be interrupted. It takes time in proportion to the length of a chunk, and for each `and`, `or`,
-//! `elseif` and `break` time in proportion to how many there were in the same expression or statement.
+//! What is checked of code before it is compiled: the compiler cannot be interrupted.
+
+mod cost;
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -11,12 +10,13 @@ use std::path::Path;
 
 use mlua::{Error, Lua, LuaString, Table};
 
+use self::cost::Cost;
 use super::SharedMeter;
 use crate::meter::{LimitReached, Meter};
 
 /// Bytes of a chunk.
 const LONGEST: usize = 4 << 20;
-/// Words in a chunk that jump; so many in one expression take 0.2 s.
+/// Words in a chunk that jump; so many to one place take 0.2 s.
 const MOST_JUMPS: u64 = 16_384;
 /// The first byte of compiled code.
 const COMPILED: u8 = 0x1b;
@@ -40,80 +40,28 @@ pub(super) fn add(lua: &Lua, tools: &Table, meter: &SharedMeter) -> mlua::Result
 ///
 /// Errors: it takes longer than the call may.
 pub(crate) fn check(code: &[u8], meter: &dyn Meter) -> Result<Result<(), String>, LimitReached> {
-    // Before it is read through, and for compiling it.
-    meter.work(1000 + 60 * code.len().min(LONGEST) as u64)?;
-    match jumps_of_chunk(code) {
+    // Reading it through.
+    meter.work(1000 + 20 * code.len().min(LONGEST) as u64)?;
+    match cost_of_chunk(code) {
         Err(refusal) => Ok(Err(refusal)),
-        Ok(jumps) => meter.work(jumps * jumps / 2).map(Ok),
+        Ok(cost) => meter.work(cost.nanoseconds).map(Ok),
     }
 }
 
-/// How many jumps a chunk has; an error says why it is not compiled.
-fn jumps_of_chunk(code: &[u8]) -> Result<u64, String> {
+/// What compiling a chunk takes; an error says why it is not compiled.
+fn cost_of_chunk(code: &[u8]) -> Result<Cost, String> {
     if code.first() == Some(&COMPILED) {
         return Err("compiled code is out of reach for scripts; load its source".to_owned());
     }
     if code.len() > LONGEST {
         return Err(format!("a chunk of {} bytes is too long; at most {LONGEST} are compiled", code.len()));
     }
-    match jumps(code) {
-        jumps if jumps > MOST_JUMPS => Err(format!(
-            "a chunk with {jumps} and, or, elseif and break is too complex; at most {MOST_JUMPS}"
+    match cost::cost(code) {
+        Cost { jumps, .. } if jumps > MOST_JUMPS => Err(format!(
+            "a chunk with {jumps} words that jump (if, and, or, break…) is too complex; at most {MOST_JUMPS}"
         )),
-        jumps => Ok(jumps),
+        cost => Ok(cost),
     }
-}
-
-/// How many `and`, `or`, `elseif` and `break` there are outside of strings and comments.
-fn jumps(code: &[u8]) -> u64 {
-    let mut jumps = 0;
-    let mut rest = code;
-    while let Some((&byte, after)) = rest.split_first() {
-        rest = match byte {
-            b'"' | b'\'' => after_quoted(after, byte),
-            b'[' => long_bracket(rest).unwrap_or(after),
-            b'-' if after.first() == Some(&b'-') => {
-                let comment = &after[1..];
-                long_bracket(comment).unwrap_or_else(|| {
-                    memchr::memchr(b'\n', comment).map_or(&[][..], |newline| &comment[newline..])
-                })
-            }
-            byte if is_word(byte) => {
-                let end = rest.iter().position(|byte| !is_word(*byte)).unwrap_or(rest.len());
-                jumps += u64::from(matches!(&rest[..end], b"and" | b"or" | b"elseif" | b"break"));
-                &rest[end..]
-            }
-            _ => after,
-        };
-    }
-    jumps
-}
-
-fn is_word(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || byte == b'_'
-}
-
-/// What follows a string in quotes, of which the first is taken off. One that is not closed ends with its line.
-fn after_quoted(mut rest: &[u8], quote: u8) -> &[u8] {
-    loop {
-        rest = match rest {
-            [] => return rest,
-            [b'\\', _, after @ ..] => after,
-            [byte, after @ ..] if *byte == quote || *byte == b'\n' => return after,
-            [_, after @ ..] => after,
-        };
-    }
-}
-
-/// What follows `[[…]]` or `[=[…]=]`, if that is what `rest` begins with.
-fn long_bracket(rest: &[u8]) -> Option<&[u8]> {
-    let level = rest.strip_prefix(b"[")?.iter().take_while(|byte| **byte == b'=').count();
-    if rest.get(level + 1) != Some(&b'[') {
-        return None;
-    }
-    let close = [b"]".as_slice(), &vec![b'='; level], b"]"].concat();
-    let inner = &rest[level + 2..];
-    Some(memchr::memmem::find(inner, &close).map_or(&[][..], |at| &inner[at + close.len()..]))
 }
 
 /// The text of a file, its first line left empty where that begins with `#`.
@@ -139,29 +87,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn jumps_are_counted_outside_of_strings_and_comments() {
-        for (code, expected) in [
-            ("x = a and b or c", 2),
-            ("if a then elseif b then end while true do break end", 2),
-            ("x = 'and or' .. \"or\\\" and\" .. [[break]] .. [==[ or ]] or ]==]", 0),
-            ("-- and\nx = a or b --[[ or\n or ]] and c --[=[ or ]]", 2),
-            ("band = order .. sand", 0),
-            ("x = 'and\ny = a and b", 1),
-            ("t[a and b]", 1),
-            ("", 0),
-        ] {
-            assert_eq!(jumps(code.as_bytes()), expected, "{code}");
-        }
-    }
-
-    #[test]
     fn chunks_are_text_of_bounded_length() {
-        assert_eq!(jumps_of_chunk(b"return 1 or 2"), Ok(1));
-        assert!(jumps_of_chunk(b"\x1bLua").unwrap_err().contains("compiled"));
-        assert!(jumps_of_chunk(&vec![b' '; LONGEST + 1]).unwrap_err().contains("too long"));
-        assert_eq!(jumps_of_chunk(&vec![b' '; LONGEST]), Ok(0));
+        assert_eq!(cost_of_chunk(b"return 1 or 2").map(|cost| cost.jumps), Ok(1));
+        assert!(cost_of_chunk(b"\x1bLua").unwrap_err().contains("compiled"));
+        assert!(cost_of_chunk(&vec![b' '; LONGEST + 1]).unwrap_err().contains("too long"));
+        assert!(cost_of_chunk(&vec![b' '; LONGEST]).is_ok());
         let complex = format!("x = a{}", " and a".repeat(20_000));
-        assert!(jumps_of_chunk(complex.as_bytes()).unwrap_err().contains("too complex"));
+        assert!(cost_of_chunk(complex.as_bytes()).unwrap_err().contains("too complex"));
     }
 
     #[test]

@@ -12,6 +12,8 @@ const RAISING: u64 = 100_000;
 /// Levels of the stack at its top and at its bottom that a traceback shows.
 const TOP: usize = 12;
 const BOTTOM: usize = 10;
+/// Characters of a function's name.
+const LONGEST_NAME: usize = 100;
 
 pub(super) fn add(lua: &Lua, tools: &Table, meter: &SharedMeter) -> mlua::Result<()> {
     let counted = SharedMeter::clone(meter);
@@ -73,11 +75,13 @@ fn traceback(lua: &Lua, level: usize) -> String {
 fn write_frame(text: &mut String, frame: &mlua::debug::Debug<'_>) {
     let source = frame.source();
     let names = frame.names();
+    // A name can be any constant of the script.
+    let name = names.name.as_deref().map(|name| name.chars().take(LONGEST_NAME).collect::<String>());
     let file = source.short_src.as_deref().unwrap_or("?");
     let line = frame.current_line().filter(|line| *line > 0).map_or(String::new(), |line| format!("{line}:"));
     // Writing to a string does not fail.
     let _ = write!(text, "\n\t{file}:{line}");
-    let _ = match (names.name.as_deref(), source.what) {
+    let _ = match (name, source.what) {
         (Some(name), _) if names.name_what.is_some() => write!(text, " in function '{name}'"),
         (_, "main") => write!(text, " in main chunk"),
         (_, "C" | "tail") => write!(text, " ?"),

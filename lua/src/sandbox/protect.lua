@@ -8,7 +8,7 @@ local create0, resume0 = raw.coroutine.create, raw.coroutine.resume
 
 -- A coroutine begins with a full count of instructions: without a price of its own, coroutines that make coroutines
 -- would run for ever between two looks at the limits.
-local COROUTINE = 20000
+local COROUTINE = 5000
 
 -- What a script is given of an error; does not return where a limit is reached.
 local function caught(message)

@@ -154,6 +154,18 @@ const SCRIPTS: &[(&str, &str)] = &[
     ("syntax levels|overflow", "assert(loadstring('x = ' .. ('a .. '):rep(1e5) .. 'a'))"),
     ("compiled code", "assert(loadstring('\\27Lua'))"),
     ("compiled code", "assert(load(function() return '\\27Lua' end))"),
+    ("too complex", "assert(loadstring(('if nil then else end '):rep(1.9e5)))"),
+    (
+        "limit",
+        "local names = {} for i = 1, 190 do names[i] = 'a' .. i end
+        local open = 'local ' .. table.concat(names, ',') .. ' local function f() '
+        assert(loadstring(open:rep(150) .. ('x=x '):rep(5e5) .. ('end '):rep(150)))",
+    ),
+    (
+        "limit",
+        "local list = {} for i = 1, 3e4 do list[i] = string.format(\"'%020d'\", i):gsub('%d', '%0x') end
+        while true do assert(loadstring('return {' .. table.concat(list, ',') .. '}')) end",
+    ),
     // Memory.
     ("memory", "local s = 'x' while true do s = s .. s end"),
     ("memory", "local t = {} while true do t[#t + 1] = {} end"),
@@ -217,7 +229,7 @@ const SCRIPTS: &[(&str, &str)] = &[
     ("nil value", "newproxy(true)"),
     ("attempt to index", "getmetatable(io.stdin).__gc()  setmetatable(io.stdin, {})"),
     ("bytecode", "string.dump(function() end)"),
-    ("cannot change environment", "setfenv(setfenv, {})"),
+    ("cannot change environment", "setfenv(type, {})"),
     // Finalizers are not called for tables, and there is nothing else to have them.
     (
         "limit",
@@ -250,6 +262,14 @@ const SCRIPTS: &[(&str, &str)] = &[
     ("overflow", "_put('a', 'b') local function f() return _atomic('a', f) + 1 end f()"),
     ("overflow|limit", "_put('a', 'b') local function f() _foreach(f) end f() while true do end"),
     ("overflow|limit", "_put('a', 'b') local function f() return _mapreduce(f, f) end f() while true do end"),
+    (
+        "limit",
+        "_put('a', 'b') _foreach(function() error(setmetatable({}, {__tostring = function() while true do end end})) end)",
+    ),
+    (
+        "limit",
+        "local f = loadstring(\"t = {['\" .. ('x'):rep(3e6) .. \"'] = function() return debug.traceback() end}\") f() for name, f in pairs(t) do while true do f() end end",
+    ),
     ("invalid arguments", "_put(setmetatable({}, {__tostring = function() while true do end end}), 'x')"),
 ];
 
