@@ -103,8 +103,7 @@ impl Repeats {
             }
         };
         let repeated = if more > 0 { format!(" (and {more} times more since)") } else { String::new() };
-        let calls =
-            error.traceback.lines().skip(1).map(str::trim).filter(|call| !call.starts_with("[C]: in ?"));
+        let calls = error.traceback.lines().skip(1).map(str::trim).filter(|call| !call.ends_with(": ?"));
         let trace = calls.collect::<Vec<&str>>().join(", called from ");
         let trace = if trace.is_empty() { trace } else { format!("; raised {trace}") };
         context.host.log(Level::Error, &format!("Lua error: {text}{repeated}{trace}"));

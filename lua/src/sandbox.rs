@@ -19,6 +19,7 @@ use std::sync::Arc;
 use mlua::{Lua, StdLib, Table, Value};
 
 pub(crate) use chunks::check as check_chunk;
+pub(crate) use failure::traceback;
 
 use crate::Allowed;
 use crate::meter::Meter;

@@ -66,8 +66,7 @@ impl Vm {
                     .coerce_string(other.clone())?
                     .map_or("(null)".to_owned(), |text| text.to_string_lossy()),
             };
-            let trace = lua.traceback(None, 1)?;
-            lua.create_string(format!("{message}\0{}", trace.to_string_lossy()))
+            lua.create_string(format!("{message}\0{}", sandbox::traceback(lua, 1)))
         })?;
         let raw = Raw::new(&lua, handler)?;
         api::register(&lua, &context)?;

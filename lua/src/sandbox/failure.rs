@@ -56,8 +56,8 @@ pub(super) fn bad_argument(lua: &Lua, level: usize, index: usize, name: &str, wr
     }
 }
 
-/// The stack from `level` on, as 5.1 writes it.
-fn traceback(lua: &Lua, level: usize) -> String {
+/// The stack from `level` on, as 5.1 writes it. It is short, and takes no memory of Lua's.
+pub(crate) fn traceback(lua: &Lua, level: usize) -> String {
     let depth = depth(lua);
     let mut text = "stack traceback:".to_owned();
     let mut next = level;
