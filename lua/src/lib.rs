@@ -14,6 +14,7 @@ mod mapreduce;
 mod meter;
 mod number;
 mod pattern;
+mod pressure;
 mod raw;
 mod sandbox;
 mod scripts;

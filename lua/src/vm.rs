@@ -9,6 +9,7 @@ use crate::api::{self, Context};
 use crate::budget::{Budget, INTERVAL, Limits};
 use crate::common::Common;
 use crate::host::Host;
+use crate::pressure::Pressure;
 use crate::raw::{Answer, Raw};
 use crate::{Allowed, LoadError, Script, failure, sandbox};
 
@@ -77,7 +78,9 @@ impl Vm {
         globals.raw_set("_thnum", parts.machines)?;
         globals.raw_set("_thid", number + 1)?;
         let watching = Arc::clone(&context);
-        lua.set_global_hook(HookTriggers::new().every_nth_instruction(INTERVAL), move |_, _| {
+        let pressure = Pressure::new(parts.limits.memory);
+        lua.set_global_hook(HookTriggers::new().every_nth_instruction(INTERVAL), move |lua, _| {
+            pressure.relieve(lua);
             watching
                 .budget
                 .step()

@@ -89,7 +89,7 @@ fn replace(
     let (subject, pattern, by) = (subject.as_bytes(), pattern.as_bytes(), by.as_bytes());
     let (pattern, anchored) = pattern::split_anchor(&pattern);
     let mut matcher = Matcher::new(&subject, pattern, meter);
-    let mut out = Output { bytes: Vec::new(), room: room(lua)? };
+    let mut out = Output { bytes: Vec::new(), room: room(lua, subject.len())? };
     let (mut at, mut count) = (0, 0.0);
     while count < most {
         let Some(whole) = matcher.find(at, anchored).map_err(|error| raised(lua, 2, error))? else { break };
@@ -120,7 +120,7 @@ fn repeat(lua: &Lua, args: &MultiValue, meter: &dyn Meter) -> mlua::Result<LuaSt
         return lua.create_string("");
     }
     match len.checked_mul(times) {
-        Some(all) if all <= room(lua)? => {
+        Some(all) if all <= room(lua, all)? => {
             meter.work(all as u64 / 4).map_err(Error::external)?;
             lua.create_string(text.as_bytes().repeat(times))
         }
@@ -174,12 +174,20 @@ impl Output {
     }
 }
 
-/// Bytes that the machine may still allocate.
-fn room(lua: &Lua) -> mlua::Result<usize> {
+/// Bytes that the machine may still allocate, `wanted` among them if that can be.
+fn room(lua: &Lua, wanted: usize) -> mlua::Result<usize> {
     // There is no other way to read it.
     let limit = lua.set_memory_limit(0)?;
     lua.set_memory_limit(limit)?;
-    Ok(if limit == 0 { LONGEST } else { limit.saturating_sub(lua.used_memory()) })
+    if limit == 0 {
+        return Ok(LONGEST);
+    }
+    let left = || limit.saturating_sub(lua.used_memory());
+    // Lua does not collect garbage where there is no room. What is made is often copied, and soon garbage too.
+    if wanted <= limit && left() < wanted.saturating_mul(3) {
+        lua.gc_collect()?;
+    }
+    Ok(left())
 }
 
 fn not_enough_memory() -> Error {
