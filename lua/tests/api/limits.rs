@@ -36,7 +36,7 @@ fn a_limit_ends_its_call_and_nothing_else() {
     assert_eq!(
         scripts.figures().limits(),
         3,
-        "loop, sleep, walk; what else ends a call is an error like any other"
+        "loop, sleep, lock, walk; what else ends a call is an error like any other"
     );
 }
 
