@@ -1,0 +1,194 @@
+use super::*;
+
+#[test]
+fn numbers_are_written_as_observed() {
+    for (number, text) in [
+        (3.0, "3"),
+        (3.5, "3.5"),
+        (1.0 / 3.0, "0.33333333333333"),
+        (99_999_999_999_999.0, "99999999999999"),
+        (1e14, "1e+14"),
+        (123_456_789_012_345.0, "1.2345678901234e+14"),
+        (9_007_199_254_740_992.0, "9.007199254741e+15"),
+        (1e15, "1e+15"),
+        (0.0, "0"),
+        (-0.0, "-0"),
+        (f64::INFINITY, "inf"),
+        (f64::NEG_INFINITY, "-inf"),
+        (f64::NAN.copysign(1.0), "nan"),
+        (f64::NAN.copysign(-1.0), "-nan"),
+        (0.0001, "0.0001"),
+        (0.00001, "1e-05"),
+        (0.000099999999999999, "9.9999999999999e-05"),
+        (0.0000999999999999999, "0.0001"),
+        (99_999_999_999_999.5, "1e+14"),
+        (99_999_999_999_999.4, "99999999999999"),
+        (1e100, "1e+100"),
+        (5e-324, "4.9406564584125e-324"),
+        (f64::MAX, "1.7976931348623e+308"),
+        (-1020.5, "-1020.5"),
+        (1e16, "1e+16"),
+        (100.0, "100"),
+        (1.5e300, "1.5e+300"),
+    ] {
+        assert_eq!(format_g14(number), text);
+    }
+}
+
+/// The numbers by which many forms are met: random bits, integers, fractions, powers of ten.
+fn some_number(random: &mut fastrand::Rng) -> f64 {
+    match random.u32(..5) {
+        0 => f64::from_bits(random.u64(..)),
+        1 => f64::from(random.i32(..)),
+        2 => random.i64(..) as f64 / 1000.0,
+        3 => 10_f64.powi(random.i32(-20..20)) * (1.0 + f64::from(random.i32(-2..3)) * f64::EPSILON),
+        _ => random.f64() * 10_f64.powi(random.i32(-8..18)),
+    }
+}
+
+/// A seed of its own each time, unless one is given.
+fn random() -> fastrand::Rng {
+    let seed = std::env::var("LCNODE_SEED").ok().and_then(|seed| seed.parse().ok());
+    let seed = seed.unwrap_or_else(|| fastrand::u64(..));
+    println!("LCNODE_SEED={seed}");
+    fastrand::Rng::with_seed(seed)
+}
+
+#[test]
+fn numbers_are_written_and_read_as_c_does() {
+    let lua = mlua::Lua::new();
+    let texts: mlua::Function = lua.load("return tostring(...)").into_function().unwrap();
+    let numbers: mlua::Function = lua.load("return tonumber(...)").into_function().unwrap();
+    let mut random = random();
+    for _ in 0..20_000 {
+        let number = some_number(&mut random);
+        let text: String = texts.call(number).unwrap();
+        assert_eq!(format_g14(number), text, "{number:e}");
+        for text in [text, format!("{number:e}"), hex_text(&mut random, number)] {
+            let expected: Option<f64> = numbers.call(&*text).unwrap();
+            assert_eq!(tonumber(text.as_bytes()).map(f64::to_bits), expected.map(f64::to_bits), "{text}");
+        }
+    }
+}
+
+/// A number in hexadecimal with more digits than it can keep. Its exponent leaves out the numbers near 0 that
+/// have fewer digits: the C library was seen to round some of those down that are nearer to the next.
+fn hex_text(random: &mut fastrand::Rng, number: f64) -> String {
+    let more = ["", "0", "8", "80", "800000000000", "8000000000001", "7fffffff", "fffffffffff"];
+    let more = more[random.usize(..more.len())];
+    let exponent = match random.u32(..3) {
+        0 => random.i32(-1000..-900),
+        1 => random.i32(950..1050),
+        _ => random.i32(-20..20),
+    };
+    let (whole, fraction) = (number.to_bits() >> 52 & 0xf, number.to_bits() & ((1 << 52) - 1));
+    format!("0x{whole:x}.{fraction:013x}{more}p{exponent}")
+}
+
+#[test]
+fn texts_are_read_as_observed() {
+    let inf = f64::INFINITY;
+    for (text, number) in [
+        ("0x1F", Some(31.0)),
+        ("1e2", Some(100.0)),
+        ("1E2", Some(100.0)),
+        ("5\0junk", Some(5.0)),
+        ("\0", None),
+        ("\x005", None),
+        ("0x1p4", Some(16.0)),
+        ("0X1P-2", Some(0.25)),
+        ("0x1p+4", Some(16.0)),
+        ("0x.8", Some(0.5)),
+        ("0x1.8p1", Some(3.0)),
+        ("0x1.p1", Some(2.0)),
+        ("0x.p1", None),
+        ("0x", None),
+        ("0x1p", None),
+        ("0x-1", None),
+        ("-0x10", Some(-16.0)),
+        ("", None),
+        (" ", None),
+        ("1_0", None),
+        ("1e", None),
+        ("1e+", None),
+        (".5", Some(0.5)),
+        ("5.", Some(5.0)),
+        (".", None),
+        ("+5", Some(5.0)),
+        ("+-5", None),
+        ("- 5", None),
+        ("\t\n\x0b\x0c\r 5\t\n\x0b\x0c\r ", Some(5.0)),
+        ("5 5", None),
+        ("1d2", None),
+        ("1.5.2", None),
+        ("1,5", None),
+        ("0b1", None),
+        ("5f", None),
+        ("\u{a0}5", None),
+        ("inf", Some(inf)),
+        ("-Infinity ", Some(-inf)),
+        ("infx", None),
+        ("nan(1", None),
+        ("1e400", Some(inf)),
+        ("-1e400", Some(-inf)),
+        ("1e-400", Some(0.0)),
+        ("-0", Some(-0.0)),
+        ("0x1p1024", Some(inf)),
+        ("0x1p-1074", Some(5e-324)),
+        ("0x1.8p-1074", Some(1e-323)),
+        ("0x1p-1075", Some(0.0)),
+        ("0x1.000001p-1075", Some(5e-324)),
+        ("0x3.1c0845bf64de50p-1025", Some(f64::from_bits(1_750_493_571_238_333))),
+        ("0x1p-1080", Some(0.0)),
+        ("0xffffffffffffffffffff", Some(1.208_925_819_614_629_2e24)),
+        ("0x123456789abcdef01", Some(2.098_829_547_942_064_5e19)),
+        ("0x0.0000000000000000000001p88", Some(1.0)),
+        ("1e5000000000000000000000", Some(inf)),
+        ("0x1p5000000000000000000000", Some(inf)),
+        ("0x1p-5000000000000000000000", Some(0.0)),
+        ("0x0p5000000000000000000000", Some(0.0)),
+        ("0x1.fffffffffffff8p0", Some(2.0)),
+        ("0x1.fffffffffffff80000000000000001p0", Some(2.0)),
+        ("0x1.00000000000008p0", Some(1.0)),
+        ("0x1.00000000000018p0", Some(1.000_000_000_000_000_4)),
+        ("0x1.000000000000080001p0", Some(1.000_000_000_000_000_2)),
+    ] {
+        assert_eq!(tonumber(text.as_bytes()).map(f64::to_bits), number.map(f64::to_bits), "{text:?}");
+    }
+    for (text, seen) in [("nan", "nan"), ("-nan", "-nan"), ("NAN(1_a)", "nan")] {
+        assert_eq!(format_g14(tonumber(text.as_bytes()).unwrap()), seen, "{text}");
+    }
+}
+
+#[test]
+fn long_numbers_take_linear_time() {
+    let zeros = "0".repeat(1 << 20);
+    assert_eq!(tonumber(format!("0x{zeros}1").as_bytes()), Some(1.0));
+    assert_eq!(tonumber(format!("0x.{zeros}1p4194308").as_bytes()), Some(1.0));
+    assert_eq!(tonumber(format!("{zeros}1").as_bytes()), Some(1.0));
+    assert_eq!(tonumber(format!("1{zeros}").as_bytes()), Some(f64::INFINITY));
+}
+
+#[test]
+fn numbers_are_cut_as_on_x86_64() {
+    let two = |exponent: i32| 2_f64.powi(exponent);
+    let (high, nan, inf) = (1_u64 << 63, f64::NAN, f64::INFINITY);
+    for (number, wide, narrow, signed) in [
+        (1.9, 1, 1, 1),
+        (-1.9, u64::MAX, u32::MAX, -1),
+        (two(31), 1 << 31, 1 << 31, i32::MIN),
+        (two(32) + 5.0, (1 << 32) + 5, 5, i32::MIN),
+        (-two(31) - 1.0, u64::MAX - (1 << 31), 0x7fff_ffff, i32::MIN),
+        (two(63), high, 0, i32::MIN),
+        (two(63) + two(12), high + (1 << 12), 0, i32::MIN),
+        (two(63) + two(62), high + (high >> 1), 0, i32::MIN),
+        (two(64), 0, 0, i32::MIN),
+        (-two(64), high, 0, i32::MIN),
+        (1e300, 0, 0, i32::MIN),
+        (inf, 0, 0, i32::MIN),
+        (-inf, high, 0, i32::MIN),
+        (nan, high, 0, i32::MIN),
+    ] {
+        assert_eq!((to_u64(number), to_u32(number), to_i32(number)), (wide, narrow, signed), "{number}");
+    }
+}
