@@ -1,25 +1,22 @@
-//! Limits on what runs outside of Lua code.
+//! Work outside of Lua code, counted so that limits hold there too.
 
 /// Counts the work of what runs outside of Lua code, so that limits hold there too.
 pub trait Meter {
-    /// Counts `steps` of work, each about a nanosecond.
-    ///
-    /// # Errors
-    /// [`LimitReached`] when the call has used up its time; the work must end then.
+    /// Notes `steps` of work, about a nanosecond each; an error once the call has used up what it may.
     fn work(&self, steps: u64) -> Result<(), LimitReached>;
 }
 
-/// A call has used up what it may use.
-#[derive(Debug, thiserror::Error)]
-#[error("the call has reached its limit of time")]
+/// A call has used up what it may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a limit of the call is reached")]
 pub struct LimitReached;
 
-/// No limit, for tests and for work that is bounded otherwise.
-#[derive(Debug, Clone, Copy)]
+/// Without limits, for tests.
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Unlimited;
 
 impl Meter for Unlimited {
-    fn work(&self, _steps: u64) -> Result<(), LimitReached> {
+    fn work(&self, _: u64) -> Result<(), LimitReached> {
         Ok(())
     }
 }

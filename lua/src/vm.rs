@@ -1,0 +1,174 @@
+//! One virtual machine: a Lua state with the API and the scripts in it.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use mlua::{HookTriggers, Lua, LuaOptions, StdLib, Value as LuaValue, VmState};
+
+use crate::api::{self, Context};
+use crate::budget::{Budget, Limits, TICK};
+use crate::common::Common;
+use crate::host::Host;
+use crate::raw::{Answer, Raw};
+use crate::{Allowed, LoadError, Script, failure};
+
+/// The version that scripts see, that of the original.
+const VERSION: &str = "1.1.41";
+
+/// A virtual machine. Its fields are dropped in this order: functions in Lua point at the context.
+pub(crate) struct Vm {
+    raw: Raw,
+    lua: Lua,
+    context: Arc<Context>,
+}
+
+/// What a virtual machine is made of.
+#[derive(Clone)]
+pub(crate) struct Parts {
+    pub(crate) host: Arc<dyn Host>,
+    pub(crate) common: Arc<Common>,
+    pub(crate) limits: Limits,
+    pub(crate) allowed: Allowed,
+    /// How many machines carry out calls.
+    pub(crate) machines: usize,
+}
+
+/// A call that failed, as it goes into the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CallError {
+    /// What was raised, with file and line where Lua knows them.
+    pub message: String,
+    /// Where from, a line for each function; empty where memory ran out.
+    pub traceback: String,
+}
+
+impl Vm {
+    /// A machine without scripts.
+    pub(crate) fn new(parts: &Parts, number: usize) -> mlua::Result<Self> {
+        let lua = Lua::new_with(StdLib::ALL_SAFE, LuaOptions::new().catch_rust_panics(false))?;
+        let context = Arc::new(Context {
+            host: Arc::clone(&parts.host),
+            common: Arc::clone(&parts.common),
+            budget: Budget::new(Arc::clone(&parts.host), parts.limits),
+            machines: OnceLock::new(),
+            number,
+            evaluating: AtomicBool::new(false),
+        });
+        let handler = lua.create_function(|lua, error: LuaValue| {
+            let message = match &error {
+                LuaValue::Error(error) => failure::message(error),
+                // What the original writes of other objects.
+                other => lua
+                    .coerce_string(other.clone())?
+                    .map_or("(null)".to_owned(), |text| text.to_string_lossy()),
+            };
+            let trace = lua.traceback(None, 1)?;
+            lua.create_string(format!("{message}\0{}", trace.to_string_lossy()))
+        })?;
+        let raw = Raw::new(&lua, handler)?;
+        api::register(&lua, &context)?;
+        let globals = lua.globals();
+        globals.raw_set("_version", VERSION)?;
+        globals.raw_set("_pid", std::process::id())?;
+        globals.raw_set("_sid", parts.host.server_id())?;
+        globals.raw_set("_thnum", parts.machines)?;
+        globals.raw_set("_thid", number + 1)?;
+        let watching = Arc::clone(&context);
+        lua.set_global_hook(HookTriggers::new().every_nth_instruction(TICK as u32), move |_, _| {
+            watching
+                .budget
+                .tick()
+                .map(|()| VmState::Continue)
+                .map_err(|_| mlua::Error::runtime(watching.budget.why()))
+        })?;
+        lua.set_memory_limit(parts.limits.memory)?;
+        Ok(Self { raw, lua, context })
+    }
+
+    /// Runs a script from its first line to its last.
+    pub(crate) fn load(&mut self, script: &Script) -> Result<(), LoadError> {
+        self.context.budget.begin();
+        let failed =
+            |error: mlua::Error| LoadError { script: script.name.clone(), why: failure::message(&error) };
+        if script.source.first() == Some(&0x1b) {
+            return Err(failed(mlua::Error::runtime("compiled scripts are not loaded; give the source")));
+        }
+        // As the original, which compares byte for byte: a first line that begins with # is skipped.
+        let chunk = self.lua.load(&script.source[..]).set_name(format!("={}", script.name));
+        chunk.set_mode(mlua::chunk::ChunkMode::Text).exec().map_err(failed)
+    }
+
+    /// Calls a function with two strings. An error is logged and counted by the caller.
+    #[inline]
+    pub(crate) fn call<T>(
+        &mut self,
+        name: &[u8],
+        key: &[u8],
+        value: &[u8],
+        take: impl FnOnce(Answer<'_>, bool) -> T,
+    ) -> Result<T, CallError> {
+        let Self { raw, context, .. } = self;
+        context.budget.begin();
+        raw.call(name, key, value, |answer| take(answer, context.budget.wrote())).map_err(|text| {
+            let mut parts = text.splitn(2, |&byte| byte == 0);
+            let mut part = || String::from_utf8_lossy(parts.next().unwrap_or_default()).into_owned();
+            CallError { message: part(), traceback: part() }
+        })
+    }
+
+    /// Whether there is a function of that name.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        matches!(self.lua.globals().raw_get(name), Ok(LuaValue::Function(_)))
+    }
+
+    /// Whether the call that has just ended has changed anything.
+    pub(crate) fn wrote(&self) -> bool {
+        self.context.budget.wrote()
+    }
+
+    /// After an error: gives back what the call held.
+    pub(crate) fn tidy(&self) {
+        // What cannot be freed now is freed later.
+        let _ = self.lua.gc_collect();
+    }
+
+    pub(crate) fn context(&self) -> &Arc<Context> {
+        &self.context
+    }
+
+    /// Runs code given to `_eval` in another machine.
+    pub(crate) fn evaluate(&mut self, code: &[u8]) {
+        self.context.budget.begin();
+        evaluate(&self.lua, &self.context, code);
+    }
+
+    /// Runs code and gives what it returns as text, a line for each value.
+    ///
+    /// Errors: its message, with a traceback where there is one.
+    pub(crate) fn run(&mut self, name: &str, code: &[u8]) -> Result<Vec<String>, String> {
+        self.context.budget.begin();
+        let chunk = self.lua.load(code).set_name(format!("={name}")).set_mode(mlua::chunk::ChunkMode::Text);
+        let values = chunk.eval::<mlua::MultiValue>().map_err(|error| failure::message(&error))?;
+        values.iter().map(|value| value.to_string().map_err(|error| failure::message(&error))).collect()
+    }
+
+    /// Names of the functions among the globals, in order.
+    pub(crate) fn functions(&self) -> Vec<String> {
+        let globals = self.lua.globals();
+        let mut names: Vec<String> = globals
+            .pairs::<String, LuaValue>()
+            .filter_map(|pair| pair.ok().filter(|pair| pair.1.is_function()).map(|pair| pair.0))
+            .collect();
+        names.sort();
+        names
+    }
+}
+
+/// Runs code given to `_eval`; its errors are logged.
+pub(crate) fn evaluate(lua: &Lua, context: &Context, code: &[u8]) {
+    context.evaluating.store(true, Ordering::Relaxed);
+    if let Err(error) = lua.load(code).set_name("=_eval").set_mode(mlua::chunk::ChunkMode::Text).exec() {
+        failure::log(context, "_eval", &failure::message(&error));
+    }
+    context.evaluating.store(false, Ordering::Relaxed);
+}

@@ -1,0 +1,5 @@
+//! Scripts as a node runs them, over records in a map.
+
+mod answers;
+mod host;
+mod limits;
