@@ -52,6 +52,8 @@ impl Vm {
             budget: Budget::new(Arc::clone(&parts.host), parts.limits),
             machines: OnceLock::new(),
             number,
+            allowed: parts.allowed,
+            expressions: Default::default(),
             evaluating: AtomicBool::new(false),
         });
         let handler = lua.create_function(|lua, error: LuaValue| {

@@ -3,3 +3,4 @@
 mod answers;
 mod host;
 mod limits;
+mod utilities;
