@@ -54,6 +54,9 @@ pub enum ReplaceError {
     /// The result would be longer than allowed.
     #[error("the result would be longer than {0} bytes")]
     TooLong(usize),
+    /// Groups are asked for, of which there are many in a long match.
+    #[error("a match is too long to find the groups in it")]
+    LongMatch,
     /// It takes too much time.
     #[error(transparent)]
     LimitReached(#[from] LimitReached),

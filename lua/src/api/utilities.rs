@@ -252,6 +252,7 @@ fn regex(context: &Context, args: &Args<'_>, out: &mut Output) -> Result<(), Fau
         Some(with) => match regex.replace(&string, &with, context.budget.limits().memory, &context.budget) {
             Ok(replaced) => out.bytes(&replaced),
             Err(ReplaceError::TooLong(limit)) => return Err(too_long("_regex", limit)),
+            Err(error @ ReplaceError::LongMatch) => return Err(Fault::Message(format!("_regex: {error}"))),
             Err(ReplaceError::LimitReached(reached)) => return Err(reached.into()),
         },
     }

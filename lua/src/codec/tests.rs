@@ -293,7 +293,7 @@ fn streams_of_the_original_are_read() {
 fn every_mode_gives_back_what_it_was_given() {
     let seed = std::env::var("LCNODE_SEED").ok().and_then(|seed| seed.parse().ok());
     let seed = seed.unwrap_or_else(|| fastrand::u64(..));
-    println!("LCNODE_SEED={seed}");
+    eprintln!("LCNODE_SEED={seed}");
     let mut random = fastrand::Rng::with_seed(seed);
     for round in 0..60 {
         let letters = [1, 2, 5, 255][round % 4];

@@ -51,7 +51,7 @@ fn some_number(random: &mut fastrand::Rng) -> f64 {
 fn random() -> fastrand::Rng {
     let seed = std::env::var("LCNODE_SEED").ok().and_then(|seed| seed.parse().ok());
     let seed = seed.unwrap_or_else(|| fastrand::u64(..));
-    println!("LCNODE_SEED={seed}");
+    eprintln!("LCNODE_SEED={seed}");
     fastrand::Rng::with_seed(seed)
 }
 

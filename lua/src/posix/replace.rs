@@ -8,7 +8,7 @@ use crate::text::{append, c_string};
 /// A piece of what replaces a match.
 #[derive(Debug, PartialEq, Eq)]
 enum Piece {
-    Byte(u8),
+    Bytes(Vec<u8>),
     /// A group; 0 is the whole match.
     Group(usize),
 }
@@ -19,19 +19,27 @@ fn pieces(template: &[u8]) -> Vec<Piece> {
     let mut rest = template;
     while let [byte, tail @ ..] = rest {
         rest = tail;
-        pieces.push(match (byte, tail) {
-            (b'&', _) => Piece::Group(0),
+        let byte = match (byte, tail) {
+            (b'&', _) => {
+                pieces.push(Piece::Group(0));
+                continue;
+            }
             (b'\\', [digit @ b'0'..=b'9', tail @ ..]) => {
                 rest = tail;
-                Piece::Group(usize::from(digit - b'0'))
+                pieces.push(Piece::Group(usize::from(digit - b'0')));
+                continue;
             }
             (b'\\', [escaped, tail @ ..]) => {
                 rest = tail;
-                Piece::Byte(*escaped)
+                *escaped
             }
             (b'\\', []) => break,
-            _ => Piece::Byte(*byte),
-        });
+            _ => *byte,
+        };
+        match pieces.last_mut() {
+            Some(Piece::Bytes(bytes)) => bytes.push(byte),
+            _ => pieces.push(Piece::Bytes(vec![byte])),
+        }
     }
     pieces
 }
@@ -61,13 +69,13 @@ impl Regex {
             let states = scratch.get_or_insert_with(|| current.scratch());
             let Some((start, end)) = current.find(states, rest, meter)? else { break };
             let groups = match with_groups {
-                true => current.groups(rest, (start, end), meter)?,
+                true => current.groups(rest, (start, end), meter)?.ok_or(ReplaceError::LongMatch)?,
                 false => Groups::new(),
             };
             put(&rest[..start])?;
             for piece in &pieces {
                 match piece {
-                    Piece::Byte(byte) => put(&[*byte])?,
+                    Piece::Bytes(bytes) => put(bytes)?,
                     Piece::Group(0) => put(&rest[start..end])?,
                     Piece::Group(number) => put(group(rest, &groups, *number))?,
                 }

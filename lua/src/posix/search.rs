@@ -20,6 +20,9 @@ const CACHE: usize = 1 << 20;
 /// Steps that may pass uncounted.
 const UNCOUNTED: usize = 1 << 16;
 
+/// What finding groups may take, as nothing ends it before: a second or two.
+const MAX_STEPS: usize = 1 << 26;
+
 /// The automata of an expression.
 #[derive(Debug)]
 pub(super) struct Searcher {
@@ -106,20 +109,23 @@ impl Searcher {
         Ok(end.map(|end| (start, end)))
     }
 
-    /// The groups of the match that begins and ends there.
+    /// The groups of the match that begins and ends there; none where that takes more than [`MAX_STEPS`].
     pub(super) fn groups(
         &self,
         text: &[u8],
         (start, end): (usize, usize),
         meter: &dyn Meter,
-    ) -> Result<Groups, LimitReached> {
-        // Each step visits all states.
+    ) -> Result<Option<Groups>, LimitReached> {
+        // Each step visits all states at most.
         let steps = (end - start + 1).saturating_mul(self.size);
-        meter.work(u64::try_from(steps).unwrap_or(u64::MAX).saturating_mul(2))?;
+        if steps > MAX_STEPS {
+            return Ok(None);
+        }
         let mut slots = vec![None; self.groups.get_nfa().group_info().slot_len()];
         let input = Input::new(text).range(start..end).anchored(Anchored::Yes);
         self.groups.search_slots(&mut self.groups.create_cache(), &input, &mut slots);
-        Ok(slots)
+        meter.work(u64::try_from(steps).unwrap_or(u64::MAX).saturating_mul(5))?;
+        Ok(Some(slots))
     }
 
     /// The end of a match: the last that the automaton tells of, or the first for an `earliest` input.
@@ -132,11 +138,11 @@ impl Searcher {
     ) -> Result<Option<usize>, LimitReached> {
         let Ok(mut state) = dfa.start_state_forward(cache, input) else { return Ok(None) };
         let mut found = None;
-        let text = input.haystack();
         let mut pace = Pace::new(meter, self.size, cache);
-        for at in input.start()..input.end() {
+        let bytes = input.haystack().iter().enumerate().take(input.end()).skip(input.start());
+        for (at, byte) in bytes {
             pace.byte(cache)?;
-            match step(dfa, cache, state, text[at]) {
+            match step(dfa, cache, state, *byte) {
                 Some(next) => state = next,
                 None => return pace.count(cache).map(|()| found),
             }

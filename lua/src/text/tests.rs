@@ -5,7 +5,8 @@ use crate::meter::Unlimited;
 
 #[test]
 fn texts_are_split_as_observed() {
-    let cases: &[(&[u8], Option<&[u8]>, &[&[u8]])] = &[
+    type Case = (&'static [u8], Option<&'static [u8]>, &'static [&'static [u8]]);
+    let cases: &[Case] = &[
         (b"", None, &[b""]),
         (b"", Some(b","), &[b""]),
         (b"a,b,,c", None, &[b"a,b,,c"]),
