@@ -25,7 +25,12 @@ fn node() -> Arc<Node> {
 
 /// Runs connections to a node on one event loop.
 fn run<F: Future<Output = ()>>(node: &Arc<Node>, test: impl FnOnce(Arc<Shared>) -> F) {
-    let shared = Shared { node: Arc::clone(node), timeout: None, budget: Budget::new(1 << 30), slow: Semaphore::new(SLOW) };
+    let shared = Shared {
+        node: Arc::clone(node),
+        timeout: None,
+        budget: Budget::new(1 << 30),
+        slow: Semaphore::new(SLOW),
+    };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async { tokio::time::timeout(LONG, test(Arc::new(shared))).await.unwrap() });
 }
@@ -211,17 +216,18 @@ fn it_fails_when_it_has_waited_for_too_long() {
     let mut session = Session { waits: true, ..Session::default() };
     run(&node, async |_| {
         let held = Held::new(&node, Some(b"key"));
-        let blocked = Why::Blocked(node.store.scope_of(b"key"));
+        let slow = Semaphore::new(SLOW);
+        let blocked = Why::Blocked(Blocked::Reserved(node.store.scope_of(b"key")));
         let vanish = request(0x72, &[], &[]);
         for (bytes, why) in [(put(0x10, b"key", b"v"), blocked), (vanish.clone(), Why::Slow)] {
             session.last_error = ErrorNumber::Success;
             let started = Instant::now();
-            let reply = execute(&node, &mut session, bytes, why, SHORT).await.unwrap();
+            let reply = execute(&node, &slow, &mut session, bytes, why, SHORT).await.unwrap();
             assert_eq!((reply, session.last_error), (vec![1], ErrorNumber::Other));
             assert!(started.elapsed() >= SHORT && session.waits && session.blocked.is_none());
         }
         drop(held);
-        let reply = execute(&node, &mut session, vanish, Why::Slow, SHORT).await.unwrap();
+        let reply = execute(&node, &slow, &mut session, vanish, Why::Slow, SHORT).await.unwrap();
         assert_eq!(reply, [0]);
     });
     node.replication.stop();
