@@ -3,6 +3,8 @@
 //! Every random test prints its seed; `LCNODE_SEED` repeats it.
 
 #[cfg(test)]
+mod documented;
+#[cfg(test)]
 mod failing;
 #[cfg(test)]
 mod fixedlist;
