@@ -7,13 +7,14 @@ mod config;
 mod dispatch;
 mod logging;
 mod process;
+mod scripts;
 mod server;
 mod tools;
 
 use std::error::Error;
 use std::io::Write;
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use lcnode::replication::original::position::{Slot, read_time_stamp};
@@ -74,9 +75,6 @@ fn serve(config: &Config, ready: Ready) -> Result<(), Box<dyn Error>> {
     }
     system!("server configuration: {}", address(&config.listen));
     system!("maximum connection: {}", limits::raise_open_files()?);
-    for sentence in &config.inert {
-        tracing::error!("{sentence}");
-    }
     for note in &config.notes {
         tracing::warn!("{note}");
     }
@@ -102,7 +100,7 @@ fn serve(config: &Config, ready: Ready) -> Result<(), Box<dyn Error>> {
         Settings { threads: config.threads, timeout: config.timeout, max_buffered: config.max_buffered };
     system!("service started: {pid}");
     let mut told = Ok(());
-    let node = server::run(node, listener, settings, &logging, || {
+    let node = server::run(node, &config.scripts, listener, settings, &logging, || {
         system!("listening started");
         told = ready.signal();
     })?;
@@ -223,5 +221,6 @@ fn node(config: &Config, store: Arc<Store>, replication: Replication, begin: u64
         started,
         iterator: Mutex::new(None),
         master: NamedMaster::new(&config.replication, begin),
+        scripts: OnceLock::new(),
     }
 }

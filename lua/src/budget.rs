@@ -140,8 +140,8 @@ impl Budget {
     /// From here on the call may take long.
     pub(crate) fn leave_event_loop(&self) {
         self.ticks.fetch_max(1, Ordering::Relaxed);
-        if !self.left_event_loop.swap(true, Ordering::Relaxed) {
-            self.host.leave_event_loop();
+        if !self.left_event_loop.load(Ordering::Relaxed) {
+            self.left_event_loop.store(self.host.leave_event_loop(), Ordering::Relaxed);
         }
     }
 

@@ -101,7 +101,10 @@ impl Repeats {
             }
         };
         let repeated = if more > 0 { format!(" (and {more} times more since)") } else { String::new() };
-        let trace = if error.traceback.is_empty() { String::new() } else { format!("\n{}", error.traceback) };
+        let calls =
+            error.traceback.lines().skip(1).map(str::trim).filter(|call| !call.starts_with("[C]: in ?"));
+        let trace = calls.collect::<Vec<&str>>().join(", called from ");
+        let trace = if trace.is_empty() { trace } else { format!("; raised {trace}") };
         context.host.log(Level::Error, &format!("Lua error: {text}{repeated}{trace}"));
     }
 }

@@ -83,8 +83,9 @@ pub trait Host: Send + Sync + 'static {
     ) -> Result<bool>;
     /// Runs `held` while nobody else can change the record of `key`.
     fn with_record(&self, key: &[u8], deadline: Deadline<'_>, held: &mut dyn FnMut()) -> Result<()>;
-    /// The call takes longer: other connections of this thread are to be served elsewhere. Called once a call.
-    fn leave_event_loop(&self);
+    /// The call takes longer: other connections of this thread are to be served elsewhere. False where that could not be had
+    /// yet: then it is asked for again.
+    fn leave_event_loop(&self) -> bool;
     /// Whether the node is about to stop: calls end with an error then.
     fn is_stopping(&self) -> bool;
     /// Writes a line to the log.

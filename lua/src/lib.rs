@@ -19,6 +19,7 @@ mod tonumber;
 mod value;
 mod vm;
 
+pub use api::decimal;
 pub use api::{FAMILIES, Family, Function};
 pub use budget::Limits;
 pub use decimal::Decimal;

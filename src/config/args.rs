@@ -9,6 +9,7 @@ use clap::{ArgAction, CommandFactory, Parser, value_parser};
 
 use super::Identity;
 use super::replication::ReplicationArgs;
+use super::scripts::ScriptArgs;
 use super::size;
 use super::sync::SyncMode;
 
@@ -29,7 +30,8 @@ const MAX_FIELD: u64 = i32::MAX as u64;
                   SIZE is in bytes or a number with k, m, g or t (powers of 1024): 4096, 64k, 1.5g.\n\
                   Options may be written as ttserver has them: -port 1978 is --port 1978.\n\
                   If an option is repeated the last one counts. Relative paths start at the working\n\
-                  directory, also with --dmn. SIGTERM and SIGINT end the node, SIGHUP reopens the log."
+                  directory, also with --dmn. SIGTERM and SIGINT end the node, SIGHUP reopens the log\n\
+                  and loads the scripts anew."
 )]
 pub(super) struct Args {
     /// Database: a directory ending in .tch, or * for one in memory, then tuning such as #bnum=1000000
@@ -120,23 +122,20 @@ pub(super) struct Args {
     pub(super) replication: ReplicationArgs,
 
     #[command(flatten)]
-    pub(super) unbuilt: UnbuiltArgs,
+    pub(super) scripts: ScriptArgs,
+
+    #[command(flatten)]
+    pub(super) refused: RefusedArgs,
 }
 
-/// Options of ttserver, and new ones, for what is not built yet.
+/// Options of ttserver that can mean nothing here.
 #[derive(Debug, clap::Args)]
-#[command(next_help_heading = "Not built yet (refused; without effect if called as ttserver)")]
-pub(super) struct UnbuiltArgs {
-    /// Lua script
-    #[arg(long, value_name = "PATH")]
-    pub(super) ext: Option<PathBuf>,
-    /// Script function to call every SECONDS
-    #[arg(long, num_args = 2, value_names = ["NAME", "SECONDS"], allow_hyphen_values = true)]
-    pub(super) extpc: Option<Vec<String>>,
-    /// Engine in a shared object; always refused
+#[command(next_help_heading = "Of ttserver, always refused")]
+pub(super) struct RefusedArgs {
+    /// Engine in a shared object
     #[arg(long, value_name = "LIB")]
     pub(super) skel: Option<PathBuf>,
-    /// Number of files to spread a database over; always refused
+    /// Number of files to spread a database over
     #[arg(long, value_name = "N")]
     pub(super) mul: Option<String>,
 }

@@ -9,12 +9,13 @@ mod args;
 mod database;
 mod error;
 mod mask;
+mod refused;
 mod replication;
+mod scripts;
 mod size;
 mod spelling;
 mod sync;
 mod tuning;
-mod unbuilt;
 
 #[cfg(test)]
 mod tests;
@@ -32,6 +33,7 @@ pub use self::database::{DatabaseKind, DatabaseSpec};
 pub use self::error::ConfigError;
 pub use self::mask::Mask;
 pub use self::replication::{MasterAddress, ReplicationConfig};
+pub use self::scripts::{Periodic, ScriptConfig, ScriptSource};
 pub use self::sync::SyncMode;
 
 /// The longest path of a Unix-domain socket in bytes.
@@ -92,8 +94,8 @@ pub struct Config {
     pub log_target: LogTarget,
     /// Which log lines are written; default INFO and up.
     pub verbosity: Verbosity,
-    /// Options that were accepted for a manager's sake and do nothing, a sentence each. To be logged as errors.
-    pub inert: Vec<String>,
+    /// Scripts and what they may use.
+    pub scripts: ScriptConfig,
     /// Parts of the command line that had no effect, a sentence each. To be logged as warnings.
     pub notes: Vec<String>,
 }
@@ -200,7 +202,7 @@ impl Config {
             command.clone().error(ErrorKind::ValueValidation, message).into()
         };
 
-        let inert = unbuilt::check(&args.unbuilt, identity)?;
+        refused::check(&args.refused)?;
         let listen = listen(&args, base).map_err(usage)?;
         check_buffers(&args).map_err(usage)?;
         let name = args.database.as_deref().unwrap_or(identity.default_database());
@@ -223,6 +225,7 @@ impl Config {
         let follow = !mask.forbids(Mask::SLAVE);
         let replication =
             ReplicationConfig::new(args.replication, follow, identity, base, &mut notes).map_err(usage)?;
+        let scripts = ScriptConfig::new(args.scripts, identity, base, &mut notes).map_err(usage)?;
         Ok(Self {
             identity,
             listen,
@@ -257,7 +260,7 @@ impl Config {
                 (_, true) => Verbosity::Error,
                 _ => Verbosity::Info,
             },
-            inert,
+            scripts,
             notes,
         })
     }

@@ -62,7 +62,18 @@ fn defaults() {
         },
         log_target: LogTarget::Stdout,
         verbosity: Verbosity::Info,
-        inert: vec![],
+        scripts: ScriptConfig {
+            sources: vec![],
+            periodic: vec![],
+            machines: 8,
+            max_time: Duration::from_secs(10),
+            max_instructions: 1_000_000_000,
+            max_memory: 64 << 20,
+            max_stash: 256 << 20,
+            files: false,
+            processes: false,
+            tolerant: false,
+        },
         notes: vec![],
     };
     assert_eq!(config, expected);
@@ -96,7 +107,8 @@ fn the_line_of_lightclouds_manager_starts_as_ttserver() {
     assert_eq!(config.database.name, "/d/data/1.tch");
     assert_eq!(config.database.bnum, Some(1_000_000));
     assert_eq!(config.database.ignored, ["fpow=13", "opts=ld"]);
-    assert_eq!(config.inert, ["-ext: scripts are not built yet; calls of their functions fail"]);
+    assert_eq!(config.scripts.sources, [ScriptSource::File(PathBuf::from("/m/extensions/our.lua"))]);
+    assert!(config.scripts.tolerant, "a broken script does not keep the original from starting");
     assert_eq!(config.notes, [""; 0]);
     assert_eq!(
         config.replication,
@@ -113,19 +125,27 @@ fn the_line_of_lightclouds_manager_starts_as_ttserver() {
     assert_eq!(debug.verbosity, Verbosity::Debug);
     assert_eq!(debug.log_target, LogTarget::File(PathBuf::from("/d/logs/1/debug_log")));
     assert_eq!(debug.notes, ["-uas has no effect: the log is always written in the background"]);
-    assert!(refusal(&line.replace("ttserver", "lcnode")).contains("scripts are not built yet"));
 }
 
 #[test]
-fn what_is_not_built_is_refused_under_the_own_name() {
-    for (options, part) in [
-        ("-ext a.lua", "-ext: scripts are not built yet"),
-        ("-extpc f 1.5", "-extpc: scripts are not built yet"),
-    ] {
-        let error = refusal(&format!("lcnode {options} a.tch"));
-        assert!(error.contains(part), "{options}: {error}");
-        assert_eq!(config(&format!("ttserver {options} a.tch")).inert.len(), 1, "{options}");
-    }
+fn scripts() {
+    let config = config(
+        "lcnode -ext a.lua -ext @return~1 -extpc tidy 1.5 -extpc log -1 --ext-allow files --ext-max-memory 2m \
+         --ext-max-time 0.5 a.tch",
+    );
+    let scripts = config.scripts;
+    let code = ScriptSource::Code(b"return 1".to_vec());
+    assert_eq!(scripts.sources, [ScriptSource::File(PathBuf::from("/start/a.lua")), code]);
+    assert_eq!(scripts.periodic, [Periodic { name: "tidy".to_owned(), period: Duration::from_millis(1500) }]);
+    assert_eq!((scripts.max_memory, scripts.max_time), (2 << 20, Duration::from_millis(500)));
+    assert_eq!((scripts.files, scripts.processes, scripts.tolerant), (true, false, false));
+    assert_eq!(config.notes, ["-extpc log -1 never runs"]);
+    let alone = self::config("lcnode -extpc tidy 1 a.tch");
+    assert_eq!(alone.notes, ["-extpc tidy has no effect without -ext"]);
+}
+
+#[test]
+fn what_can_mean_nothing_here_is_refused() {
     for options in ["-skel lib.so", "-mul 4"] {
         for program in ["lcnode", "ttserver"] {
             let error = refusal(&format!("{program} {options} a.tch"));
@@ -157,6 +177,12 @@ fn bad_lines_are_refused_with_the_usage() {
         ("lcnode -ulim 1q", "--ulim 1q: not a size"),
         ("lcnode -ulim 0", "--ulim 0: a size must be between 1"),
         ("lcnode -ulim 4g,0d", "--ulim 4g,0d: write days as 7d"),
+        ("lcnode -ext a.lua -extpc f soon", "soon is no number of seconds"),
+        ("lcnode -ext a.lua -extpc f", "-extpc"),
+        ("lcnode --ext-max-memory 1k", "a size must be between"),
+        ("lcnode --ext-max-time 0", "write seconds from 0.001"),
+        ("lcnode --ext-machines 0", "0 is not in 1..=256"),
+        ("lcnode --ext-allow all", "files, processes"),
         ("lcnode --max-skew 0", "write seconds from 1 to 86400"),
         ("lcnode --sync maybe", "write always, never, or an interval"),
         ("lcnode --max-value 12q", "not a size"),

@@ -1,9 +1,9 @@
 //! Commands that manage the database.
 
 use lcnode_protocol::{Command, Reply};
-use lcnode_storage::Result;
+use lcnode_storage::{Error, Result, Scope};
 
-use super::{Node, Session, note};
+use super::{Blocked, Node, Session, note};
 
 /// Bytes that the database takes: the log on disk; log and table in memory.
 pub(super) fn size(node: &Node) -> u64 {
@@ -47,5 +47,9 @@ pub(super) fn vanish(node: &Node, session: &mut Session, reply: &mut impl Reply)
     *node.iterator.lock() = None;
     let result = node.store.vanish();
     session.wrote |= result.is_ok();
+    if session.waits && matches!(result, Err(Error::Reserved)) {
+        session.blocked = Some(Blocked::Reserved(Scope::ALL));
+        return reply.failure();
+    }
     answer(session, Command::Vanish, result, reply);
 }

@@ -103,6 +103,9 @@ pub(super) fn misc(node: &Node, session: &mut Session, name: &[u8], args: Items<
             let mut removed = true;
             for key in args.iter() {
                 removed &= write::do_out(node, session, key) || session.last_error == ErrorNumber::NoRecord;
+                if session.blocked.is_some() {
+                    break;
+                }
             }
             done(removed, reply);
         }

@@ -7,6 +7,7 @@ mod admin;
 mod copy;
 mod copy_command;
 mod counters;
+mod ext;
 mod master;
 mod misc;
 mod numbers;
@@ -14,16 +15,19 @@ mod posix_regex;
 mod read;
 mod refusals;
 mod restore;
+pub mod scripted;
 mod stat;
 mod write;
 
+use std::fmt;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Instant;
 
 use lcnode::replication::Replication;
+use lcnode_lua::Scripts;
 use lcnode_protocol::{Class, Command, Reply, Request};
-use lcnode_storage::{Error, KeyIterator, Store};
+use lcnode_storage::{Error, KeyIterator, Scope, Store};
 use parking_lot::Mutex;
 
 pub use copy_command::Commands;
@@ -64,6 +68,34 @@ pub struct Node {
     pub iterator: Mutex<Option<KeyIterator>>,
     /// The master that `setmst` replaces.
     pub master: NamedMaster,
+    /// Functions that clients call; they use the node, so it does not keep them.
+    pub scripts: OnceLock<Weak<Scripts>>,
+}
+
+impl Node {
+    /// The scripts, where there are any.
+    #[inline]
+    pub fn scripts(&self) -> Option<Arc<Scripts>> {
+        self.scripts.get().and_then(Weak::upgrade)
+    }
+}
+
+/// Why a request cannot be carried out at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Blocked {
+    /// What it changes is reserved by another.
+    Reserved(Scope),
+    /// All virtual machines are busy.
+    Machines,
+}
+
+impl fmt::Display for Blocked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Reserved(_) => "what it locks was locked by others",
+            Self::Machines => "all virtual machines were busy (--ext-machines)",
+        })
+    }
 }
 
 /// What a connection remembers between its requests.
@@ -77,6 +109,14 @@ pub struct Session {
     pub last_error: ErrorNumber,
     /// Whether it has changed anything since the last replies were sent.
     pub wrote: bool,
+    /// Whether a change that meets what another has reserved is to be carried out again, once that is let go; else it is
+    /// refused.
+    pub waits: bool,
+    /// The last request met that, or found no virtual machine: its reply means nothing, and it is to be
+    /// [carried out again](execute_again).
+    pub blocked: Option<Blocked>,
+    /// It has waited for what it reserves, and it is its turn.
+    pub in_turn: bool,
 }
 
 /// The error numbers that `misc error` and `stat` tell, from `spec` of the original's `misc error`.
@@ -148,6 +188,13 @@ pub fn is_slow(request: &Request<'_>) -> bool {
 pub fn execute(node: &Node, session: &mut Session, request: &Request<'_>, reply: &mut impl Reply) {
     let command = request.command();
     node.counters.count(session.shard, command);
+    execute_again(node, session, request, reply);
+}
+
+/// Carries out one request that has been counted.
+#[inline]
+pub fn execute_again(node: &Node, session: &mut Session, request: &Request<'_>, reply: &mut impl Reply) {
+    let command = request.command();
     if node.mask != Mask::NONE && node.mask.forbids(bits(command)) {
         return refuse(node, session, command, reply);
     }
@@ -181,8 +228,9 @@ pub fn execute(node: &Node, session: &mut Session, request: &Request<'_>, reply:
             master::set_master(node, session, (host, port), ts, options, reply);
         }
         Request::Misc { name, args, .. } => misc::misc(node, session, name, args, reply),
-        // As the original without a script.
-        Request::Ext { .. } => reply.failure(),
+        Request::Ext { name, options, key, value } => {
+            ext::ext(node, session, name, options, (key, value), reply);
+        }
         // The connection answers these itself.
         Request::Repl { .. } | Request::Follow(_) => reply.failure(),
     }

@@ -48,6 +48,10 @@ pub(super) fn text(node: &Node, session: &Session) -> String {
     line("ru_sys", &format_args!("{system:.6}"));
     line("ru_real", &format_args!("{:.6}", node.started.elapsed().as_secs_f64()));
     text.push_str(&node.counters.text());
+    if let Some(scripts) = node.scripts() {
+        let figures = scripts.figures();
+        _ = writeln!(text, "ext_errors\t{}\next_limits\t{}", figures.errors(), figures.limits());
+    }
     node.replication.stat(&mut text);
     text
 }

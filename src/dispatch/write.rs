@@ -2,10 +2,10 @@
 
 use lcnode::changes;
 use lcnode_protocol::{Command, Reply};
-use lcnode_storage::Result;
+use lcnode_storage::{Error, Result};
 
 use super::counters::Miss;
-use super::{ErrorNumber, Node, Session, note};
+use super::{Blocked, ErrorNumber, Node, Session, note};
 
 /// Answers success or failure of a put of any kind.
 #[inline]
@@ -13,14 +13,23 @@ fn answer_put(node: &Node, session: &mut Session, done: bool, reply: &mut impl R
     if done {
         reply.success();
     } else {
-        node.counters.miss(session.shard, Miss::Put);
+        if session.blocked.is_none() {
+            node.counters.miss(session.shard, Miss::Put);
+        }
         reply.failure();
     }
 }
 
-/// Notes what came of a change; says whether it worked.
+/// Notes what came of a change of a key; says whether it worked.
 #[inline]
-fn changed(session: &mut Session, command: Command, refused: ErrorNumber, result: Result<bool>) -> bool {
+fn changed(
+    node: &Node,
+    session: &mut Session,
+    command: Command,
+    key: &[u8],
+    refused: ErrorNumber,
+    result: Result<bool>,
+) -> bool {
     match result {
         Ok(true) => {
             session.wrote = true;
@@ -28,6 +37,10 @@ fn changed(session: &mut Session, command: Command, refused: ErrorNumber, result
         }
         Ok(false) => {
             session.last_error = refused;
+            false
+        }
+        Err(Error::Reserved) if session.waits => {
+            session.blocked = Some(Blocked::Reserved(node.store.scope_of(key)));
             false
         }
         Err(error) => {
@@ -46,7 +59,7 @@ pub(super) fn put(node: &Node, session: &mut Session, key: &[u8], value: &[u8], 
 #[inline]
 pub(super) fn do_put(node: &Node, session: &mut Session, key: &[u8], value: &[u8]) -> bool {
     let result = node.store.put(key, value).map(|()| true);
-    changed(session, Command::Put, ErrorNumber::Other, result)
+    changed(node, session, Command::Put, key, ErrorNumber::Other, result)
 }
 
 pub(super) fn put_keep(node: &Node, session: &mut Session, key: &[u8], value: &[u8], reply: &mut impl Reply) {
@@ -56,7 +69,7 @@ pub(super) fn put_keep(node: &Node, session: &mut Session, key: &[u8], value: &[
 
 pub(super) fn do_put_keep(node: &Node, session: &mut Session, key: &[u8], value: &[u8]) -> bool {
     let result = node.store.update(key, |old| changes::keep(old, value));
-    changed(session, Command::PutKeep, ErrorNumber::Exists, result)
+    changed(node, session, Command::PutKeep, key, ErrorNumber::Exists, result)
 }
 
 pub(super) fn put_cat(node: &Node, session: &mut Session, key: &[u8], value: &[u8], reply: &mut impl Reply) {
@@ -67,7 +80,7 @@ pub(super) fn put_cat(node: &Node, session: &mut Session, key: &[u8], value: &[u
 pub(super) fn do_put_cat(node: &Node, session: &mut Session, key: &[u8], value: &[u8]) -> bool {
     let limit = node.limits.max_value as usize;
     let result = node.store.update(key, |old| changes::append(old, value, limit));
-    changed(session, Command::PutCat, ErrorNumber::Write, result)
+    changed(node, session, Command::PutCat, key, ErrorNumber::Write, result)
 }
 
 pub(super) fn put_shl(
@@ -80,7 +93,7 @@ pub(super) fn put_shl(
 ) {
     let limit = node.limits.max_value as usize;
     let result = node.store.update(key, |old| changes::shift(old, value, width, limit));
-    let done = changed(session, Command::PutShl, ErrorNumber::Write, result);
+    let done = changed(node, session, Command::PutShl, key, ErrorNumber::Write, result);
     answer_put(node, session, done, reply);
 }
 
@@ -88,18 +101,20 @@ pub(super) fn out(node: &Node, session: &mut Session, key: &[u8], reply: &mut im
     if do_out(node, session, key) {
         reply.success();
     } else {
-        node.counters.miss(session.shard, Miss::Out);
+        if session.blocked.is_none() {
+            node.counters.miss(session.shard, Miss::Out);
+        }
         reply.failure();
     }
 }
 
 pub(super) fn do_out(node: &Node, session: &mut Session, key: &[u8]) -> bool {
     let result = node.store.delete(key);
-    changed(session, Command::Out, ErrorNumber::NoRecord, result)
+    changed(node, session, Command::Out, key, ErrorNumber::NoRecord, result)
 }
 
 pub(super) fn add_int(node: &Node, session: &mut Session, key: &[u8], num: i32, reply: &mut impl Reply) {
-    match added(session, Command::AddInt, node.store.add_int(key, num)) {
+    match added(node, session, Command::AddInt, key, node.store.add_int(key, num)) {
         // The original takes this sum for its error mark: stored, but answered as a failure (observed).
         Some(sum) if sum != i32::MIN => reply.int(sum),
         _ => reply.failure(),
@@ -107,7 +122,7 @@ pub(super) fn add_int(node: &Node, session: &mut Session, key: &[u8], num: i32, 
 }
 
 pub(super) fn add_double(node: &Node, session: &mut Session, key: &[u8], num: f64, reply: &mut impl Reply) {
-    match added(session, Command::AddDouble, node.store.add_double(key, num)) {
+    match added(node, session, Command::AddDouble, key, node.store.add_double(key, num)) {
         // As for addint: stored, but answered as a failure (observed).
         Some(sum) if !sum.is_nan() => reply.double(sum),
         _ => reply.failure(),
@@ -116,12 +131,18 @@ pub(super) fn add_double(node: &Node, session: &mut Session, key: &[u8], num: f6
 
 /// Notes what came of an addition; gives the sum where there is one.
 #[inline]
-fn added<T>(session: &mut Session, command: Command, result: Result<Option<T>>) -> Option<T> {
+fn added<T>(
+    node: &Node,
+    session: &mut Session,
+    command: Command,
+    key: &[u8],
+    result: Result<Option<T>>,
+) -> Option<T> {
     let mut sum = None;
     let done = result.map(|result| {
         sum = result;
         sum.is_some()
     });
-    changed(session, command, ErrorNumber::Exists, done);
+    changed(node, session, command, key, ErrorNumber::Exists, done);
     sum
 }

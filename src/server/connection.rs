@@ -24,6 +24,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 
 use crate::dispatch::{self, Session};
 use crate::server::Shared;
+use crate::server::aside::{self, PATIENCE, Why};
 use crate::server::budget::Share;
 use crate::server::group;
 use crate::server::handshake::{self, Handover};
@@ -56,8 +57,8 @@ enum Next {
     Read,
     /// Carry out the requests that are there already.
     Execute,
-    /// Carry out this request where it holds nobody up, then those behind it.
-    Slow(Vec<u8>),
+    /// Carry out this request on its own, then those behind it.
+    Aside(Vec<u8>, Why),
     /// Close.
     Close,
     /// Give the connection to replication.
@@ -120,7 +121,7 @@ where
     tracing::debug!("connected: {peer}");
     let mut state = State {
         decoder: Decoder::new(shared.node.limits),
-        session: Session { shard, descriptor, ..Session::default() },
+        session: Session { shard, descriptor, waits: true, ..Session::default() },
         rest: BytesMut::new(),
         needed: 0,
         pending: Vec::new(),
@@ -147,7 +148,7 @@ where
     loop {
         let next = poll_fn(|context| state.poll_requests(stream, source, context)).await?;
         if !state.pending.is_empty() {
-            state.check_budget(&mut share)?;
+            state.check_budget(&mut share, 0)?;
             state.wait_until_durable().await?;
             state.send(stream).await?;
         }
@@ -155,8 +156,11 @@ where
             Next::Close => return Ok(None),
             Next::HandOver(handover) => return Ok(Some(handover)),
             Next::Execute => Source::Rest,
-            Next::Slow(request) => {
-                state.execute_slowly(request).await?;
+            Next::Aside(request, why) => {
+                state.check_budget(&mut share, request.len())?;
+                let (node, session) = (&shared.node, &mut state.session);
+                state.pending = aside::execute(node, &shared.slow, session, request, why, PATIENCE).await?;
+                state.sent = 0;
                 Source::Rest
             }
             Next::Read if state.rest.is_empty() => Source::Socket,
@@ -167,7 +171,7 @@ where
                 Source::Rest
             }
         };
-        state.check_budget(&mut share)?;
+        state.check_budget(&mut share, 0)?;
     }
 }
 
@@ -287,9 +291,15 @@ impl State {
                 self.shared.node.store.prefetch(reads.filter_map(|(request, _)| request.key()));
             }
             for (request, len) in &batch {
+                let before = output.len();
                 let mut encoder = Encoder::new(output, request.command());
                 dispatch::execute(&self.shared.node, &mut self.session, request, &mut encoder);
                 used += len;
+                if let Some(blocked) = self.session.blocked.take() {
+                    output.truncate(before);
+                    self.decoder = Decoder::new(self.shared.node.limits);
+                    return (used, Next::Aside(input[used - len..used].to_vec(), Why::Blocked(blocked)));
+                }
                 if output.len() >= FLUSH {
                     // What follows is decoded anew once the replies are out.
                     self.decoder = Decoder::new(self.shared.node.limits);
@@ -302,7 +312,9 @@ impl State {
                     self.needed = at_least;
                     return (used, Next::Read);
                 }
-                End::Slow { len } => return (used + len, Next::Slow(input[used..used + len].to_vec())),
+                End::Slow { len } => {
+                    return (used + len, Next::Aside(input[used..used + len].to_vec(), Why::Slow));
+                }
                 End::Reject(reject) => {
                     if let Some(command) = reject.command {
                         self.shared.node.counters.count(self.session.shard, command);
@@ -348,24 +360,6 @@ impl State {
         End::Full
     }
 
-    /// Carries out a request that may take long on a thread where it holds nobody up.
-    async fn execute_slowly(&mut self, request: Vec<u8>) -> io::Result<()> {
-        let node = Arc::clone(&self.shared.node);
-        let mut session = self.session;
-        let slow = tokio::task::spawn_blocking(move || {
-            let mut output = Vec::new();
-            if let Ok(Step::Request { request, .. }) = Decoder::new(node.limits).decode(&request) {
-                let mut encoder = Encoder::new(&mut output, request.command());
-                dispatch::execute(&node, &mut session, &request, &mut encoder);
-            }
-            (output, session)
-        });
-        let (output, session) = slow.await.map_err(|error| refused(format!("a command failed: {error}")))?;
-        self.session = session;
-        (self.pending, self.sent) = (output, 0);
-        Ok(())
-    }
-
     /// Reads until the half request is whole, or more of it must be looked at. False at the end of
     /// the stream: a half request has no effect.
     async fn read_rest<S: AsyncRead + Unpin>(
@@ -378,7 +372,7 @@ impl State {
         }
         while self.rest.len() < self.needed {
             self.make_room();
-            self.check_budget(share)?;
+            self.check_budget(share, 0)?;
             let read = stream.read_buf(&mut self.rest);
             let read = match self.shared.timeout {
                 None => read.await?,
@@ -408,8 +402,9 @@ impl State {
         self.rest = roomier;
     }
 
-    fn check_budget(&self, share: &mut Share<'_>) -> io::Result<()> {
-        match share.set(self.rest.capacity() + self.pending.len()) {
+    /// Counts what the connection holds, and `more`.
+    fn check_budget(&self, share: &mut Share<'_>, more: usize) -> io::Result<()> {
+        match share.set(self.rest.capacity() + self.pending.len() + more) {
             true => Ok(()),
             false => Err(refused("all connections together hold more than --max-buffered".to_owned())),
         }

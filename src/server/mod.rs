@@ -1,5 +1,6 @@
 //! The server: a listener, threads with an event loop each, connections, an orderly stop.
 
+mod aside;
 mod budget;
 mod connection;
 mod group;
@@ -10,12 +11,17 @@ mod runtime;
 use std::sync::Arc;
 use std::time::Duration;
 
+use thiserror::Error;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Semaphore;
 
 pub use listener::Listener;
 
+use crate::config::ScriptConfig;
 use crate::dispatch::Node;
 use crate::logging::Logging;
+use crate::scripts::{Extension, ScriptError};
+use aside::SLOW;
 use budget::Budget;
 use runtime::Workers;
 
@@ -29,6 +35,19 @@ pub(crate) struct Shared {
     /// How long a started request or a reply that is not taken may last.
     pub(crate) timeout: Option<Duration>,
     pub(crate) budget: Budget,
+    /// For slow requests.
+    pub(crate) slow: Semaphore,
+}
+
+/// Why a server does not serve.
+#[derive(Debug, Error)]
+pub enum ServerError {
+    /// The system has no thread, no socket or no signals for it.
+    #[error("{0}")]
+    System(#[from] std::io::Error),
+    /// Its scripts cannot be used.
+    #[error("{0}")]
+    Scripts(#[from] ScriptError),
 }
 
 /// What the server is told about connections.
@@ -46,17 +65,26 @@ pub struct Settings {
 /// anew. Gives the node back when no connection uses it any more.
 pub fn run(
     node: Node,
+    scripts: &ScriptConfig,
     listener: Listener,
     settings: Settings,
     logging: &Logging,
     ready: impl FnOnce(),
-) -> std::io::Result<Node> {
+) -> Result<Node, ServerError> {
+    let node = Arc::new(node);
+    let extension = Extension::start(&node, scripts)?.map(Arc::new);
+    if let Some(extension) = &extension {
+        // Nothing is set twice.
+        let _ = node.scripts.set(Arc::downgrade(extension.scripts()));
+    }
+    let machines = extension.as_ref().map_or(0, |_| scripts.machines);
     let shared = Arc::new(Shared {
-        node: Arc::new(node),
+        node,
         timeout: settings.timeout,
         budget: Budget::new(settings.max_buffered),
+        slow: Semaphore::new(SLOW * settings.threads),
     });
-    let workers = Workers::start(settings.threads)?;
+    let workers = Workers::start(settings.threads, machines)?;
     let main = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     main.block_on(async {
         let mut stop = signal(SignalKind::terminate())?;
@@ -69,22 +97,42 @@ pub fn run(
             tokio::select! {
                 _ = stop.recv() => return Ok(()),
                 _ = interrupt.recv() => return Ok(()),
-                _ = hang_up.recv() => match logging.reopen() {
-                    Ok(()) => crate::system!("log file opened anew"),
-                    Err(error) => tracing::error!("{error}"),
-                },
+                _ = hang_up.recv() => {
+                    match logging.reopen() {
+                        Ok(()) => crate::system!("log file opened anew"),
+                        Err(error) => tracing::error!("{error}"),
+                    }
+                    if let Some(extension) = &extension {
+                        let extension = Arc::clone(extension);
+                        tokio::task::spawn_blocking(move || reload(&extension));
+                    }
+                }
                 () = &mut accepting => return Ok::<(), std::io::Error>(()),
             }
         }
     })?;
     tracing::info!("signal interruption");
     shared.node.commands.stop();
+    shared.node.store.end_waiting();
+    if let Some(extension) = &extension {
+        extension.stop();
+    }
     drop(main);
     std::thread::sleep(GRACE);
     workers.stop();
+    if let Some(extension) = extension.and_then(Arc::into_inner) {
+        extension.end();
+    }
     let node = Arc::clone(&shared.node);
     drop(shared);
-    unwrap(node)
+    Ok(unwrap(node)?)
+}
+
+fn reload(extension: &Extension) {
+    match extension.reload() {
+        Ok(()) => crate::system!("scripts loaded anew"),
+        Err(error) => tracing::error!("{error}; the scripts that were loaded before stay"),
+    }
 }
 
 /// The node, once the last thread has let go of it.

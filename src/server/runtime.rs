@@ -8,6 +8,8 @@ use std::time::Duration;
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 
+use crate::server::aside::SLOW;
+
 /// How long a slow command may go on after the stop.
 const STOP: Duration = Duration::from_secs(10);
 
@@ -26,9 +28,11 @@ struct Worker {
 }
 
 impl Workers {
-    /// Starts `threads` of them.
-    pub(crate) fn start(threads: usize) -> io::Result<Self> {
-        let workers = (0..threads.max(1)).map(Worker::start).collect::<io::Result<_>>()?;
+    /// Starts `threads` of them, for scripts in as many virtual machines. Where there are scripts another thread can take an
+    /// event loop over while one of them takes long.
+    pub(crate) fn start(threads: usize, machines: usize) -> io::Result<Self> {
+        let workers =
+            (0..threads.max(1)).map(|number| Worker::start(number, machines)).collect::<io::Result<_>>()?;
         Ok(Self { workers, next: AtomicUsize::new(0) })
     }
 
@@ -57,10 +61,16 @@ impl Workers {
 }
 
 impl Worker {
-    fn start(number: usize) -> io::Result<Self> {
-        let runtime = Builder::new_current_thread()
+    fn start(number: usize, machines: usize) -> io::Result<Self> {
+        let mut builder = match machines {
+            0 => Builder::new_current_thread(),
+            _ => Builder::new_multi_thread(),
+        };
+        let runtime = builder
+            .worker_threads(1)
             .enable_all()
-            .max_blocking_threads(16)
+            // A thread for each slow request, each script that takes long, and some that are about to end.
+            .max_blocking_threads(SLOW + machines + 8)
             .thread_name(format!("slow-{number}"))
             .build()?;
         let handle = runtime.handle().clone();

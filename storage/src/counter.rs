@@ -7,7 +7,14 @@
 //!
 //! A put is a base and nothing else, a delete one without a value: all records of a key merge in this way.
 
+mod amount;
+mod decimal;
+
 use smallvec::SmallVec;
+
+pub use amount::{Amount, added, number};
+pub use decimal::Decimal;
+use decimal::Total;
 
 use crate::log::record::{Attributes, Kind, Record, Stamp};
 
@@ -24,15 +31,6 @@ pub struct Sum {
     pub time: u64,
     /// What they amount to.
     pub amount: Amount,
-}
-
-/// A number to be added. Equal are those of the same bits.
-#[derive(Debug, Clone, Copy)]
-pub enum Amount {
-    /// To a number of 4 bytes.
-    Int(i32),
-    /// To a double.
-    Double(f64),
 }
 
 /// Where counting began.
@@ -53,14 +51,12 @@ pub struct Counter<'a> {
     pub base: Base<'a>,
     /// Sums, by origin, run and kind; all were begun after the base.
     sums: Sums,
-    /// What the last change added, where it was an addition.
+    /// What the last change added, where it was an addition that original servers know: of a binary number.
     pub step: Option<Amount>,
 }
 
 type Sums = SmallVec<[Sum; 3]>;
 
-const INT: u8 = 1;
-const DOUBLE: u8 = 2;
 /// Of the first byte of a state: which base value there is.
 const BASE: u8 = 0x0f;
 const NO_VALUE: u8 = 0;
@@ -68,6 +64,8 @@ const FOUR_BYTES: u8 = 1;
 const EIGHT_BYTES: u8 = 2;
 /// The value that a client sees is the base's.
 const SEEN: u8 = 3;
+/// A number in decimal text that is neither of 4 nor of 8 bytes.
+const TEXT: u8 = 4;
 /// Bytes of a sum.
 const SUM: usize = 31;
 /// The longest state, in bytes.
@@ -75,66 +73,6 @@ const MAX_STATE: usize = u16::MAX as usize;
 
 /// A value that a client sees.
 pub type Seen<'a> = Option<std::borrow::Cow<'a, [u8]>>;
-
-impl PartialEq for Amount {
-    fn eq(&self, other: &Self) -> bool {
-        (self.kind(), self.to_bits()) == (other.kind(), other.to_bits())
-    }
-}
-
-impl Amount {
-    fn kind(self) -> u8 {
-        match self {
-            Self::Int(_) => INT,
-            Self::Double(_) => DOUBLE,
-        }
-    }
-
-    /// Bytes of a number of this kind as a client sees it.
-    pub fn width(self) -> usize {
-        match self {
-            Self::Int(_) => 4,
-            Self::Double(_) => 8,
-        }
-    }
-
-    fn to_bits(self) -> u64 {
-        match self {
-            Self::Int(num) => num as u32 as u64,
-            Self::Double(num) => num.to_bits(),
-        }
-    }
-
-    fn of(kind: u8, bits: u64) -> Option<Self> {
-        match kind {
-            INT => Some(Self::Int(bits as u32 as i32)),
-            DOUBLE => Some(Self::Double(f64::from_bits(bits))),
-            _ => None,
-        }
-    }
-
-    /// Nothing, of the same kind.
-    pub fn zero(self) -> Self {
-        match self {
-            Self::Int(_) => Self::Int(0),
-            Self::Double(_) => Self::Double(0.0),
-        }
-    }
-
-    /// As a client sees it.
-    pub fn to_bytes(self) -> SmallVec<[u8; 8]> {
-        SmallVec::from_slice(&self.to_bits().to_le_bytes()[..self.width()])
-    }
-
-    /// Both together, integers wrapping; `self` where they are of different kinds.
-    pub fn plus(self, other: Self) -> Self {
-        match (self, other) {
-            (Self::Int(a), Self::Int(b)) => Self::Int(a.wrapping_add(b)),
-            (Self::Double(a), Self::Double(b)) => Self::Double(a + b),
-            (a, _) => a,
-        }
-    }
-}
 
 impl Sum {
     fn key(&self) -> (u16, u32, u8) {
@@ -202,17 +140,29 @@ impl<'a> Counter<'a> {
         Self { base, sums, step: None }
     }
 
-    /// The same with an addition made at `ts` by a server in one of its runs.
-    pub fn add(&mut self, origin: u16, run: u32, ts: u64, amount: Amount) {
+    /// The same with an addition made at `ts` by a server in one of its runs. None where it cannot be kept as a sum:
+    /// the others are of another family (numbers in decimal text are one, binary ones the other), a client sees no
+    /// number of this kind, or what it comes to is too large.
+    pub fn plus(mut self, origin: u16, run: u32, ts: u64, amount: Amount) -> Option<Self> {
+        let is_decimal = amount.is_decimal();
+        if self.newest().is_some_and(|sum| sum.amount.is_decimal() != is_decimal)
+            || self.base.value.is_some_and(|value| number(value, amount).is_none())
+        {
+            return None;
+        }
         let new = Sum { origin, run, since: ts, time: ts, amount };
         match self.sums.binary_search_by_key(&new.key(), Sum::key) {
             Ok(at) => {
                 let sum = &mut self.sums[at];
-                (sum.time, sum.amount) = (ts, sum.amount.plus(amount));
+                (sum.time, sum.amount) = (ts, sum.amount.plus(amount)?);
             }
             Err(at) => self.sums.insert(at, new),
         }
-        self.step = Some(amount);
+        if is_decimal {
+            self.decimal()?.number()?;
+        }
+        self.step = (!is_decimal).then_some(amount);
+        Some(self)
     }
 
     /// Whether both are the same, however they came about.
@@ -220,10 +170,11 @@ impl<'a> Counter<'a> {
         (&self.base, &self.sums) == (&other.base, &other.sums)
     }
 
-    /// What was added since `old`; none where it was not only added to.
+    /// What was added since `old`; none where it was not only added to, or to a number in decimal text.
     pub fn step_from(&self, old: &Self) -> Option<Amount> {
-        let last = self.sums.iter().max_by_key(|sum| sum.stamp())?.amount;
-        if self.base.stamp != old.base.stamp {
+        let last = self.newest()?.amount;
+        let was_decimal = old.newest().is_some_and(|sum| sum.amount.is_decimal());
+        if self.base.stamp != old.base.stamp || last.is_decimal() || was_decimal {
             return None;
         }
         let before = old.seen().map_or(Some(last.zero()), |value| number(&value, last))?;
@@ -234,23 +185,33 @@ impl<'a> Counter<'a> {
         }
     }
 
+    /// The newest of the sums: where several kinds were counted at once it says which a client sees.
+    fn newest(&self) -> Option<&Sum> {
+        self.sums.iter().max_by_key(|sum| (sum.stamp(), sum.key()))
+    }
+
     /// What a client sees; none where there is no record.
     pub fn seen(&self) -> Seen<'a> {
-        // Where both kinds were counted at once, that of the last addition.
-        let Some(last) = self.sums.iter().max_by_key(|sum| (sum.stamp(), sum.key())) else {
-            return self.base.value.map(Into::into);
-        };
-        let first = match self.base.value {
-            None => last.amount.zero(),
-            Some(value) => match number(value, last.amount) {
-                Some(number) => number,
-                // Not a number: it hides what was added without knowledge of it.
-                None => return Some(value.into()),
-            },
-        };
-        let same_kind = self.sums.iter().filter(|sum| sum.amount.kind() == first.kind());
-        let total = same_kind.fold(first, |total, sum| total.plus(sum.amount));
-        Some(total.to_bytes().to_vec().into())
+        let total = self.newest().and_then(|last| match last.amount {
+            Amount::Decimal(_) => Some(Amount::Decimal(self.decimal()?.nearest())),
+            amount => self.binary(amount),
+        });
+        // A base that is no such number hides what was added without knowledge of it.
+        total.map(|total| total.to_bytes().into()).or(self.base.value.map(Into::into))
+    }
+
+    /// What it comes to as a binary number of a kind; none where the base is no such number.
+    fn binary(&self, kind: Amount) -> Option<Amount> {
+        let first = self.base.value.map_or(Some(kind.zero()), |value| number(value, kind))?;
+        let amounts = self.sums.iter().map(|sum| sum.amount);
+        // Those of other kinds are no part of it.
+        Some(amounts.fold(first, |total, amount| total.plus(amount).unwrap_or(total)))
+    }
+
+    /// What it comes to as a number in decimal text; none where the base is no such number.
+    fn decimal(&self) -> Option<Total> {
+        let first = self.base.value.map_or(Some(Decimal::Int(0)), Decimal::parse)?;
+        Some(first.total(self.sums.iter().filter_map(|sum| sum.amount.decimal())))
     }
 
     /// The state as it stands behind the value that a client sees, its length last; none where it is too long.
@@ -260,11 +221,15 @@ impl<'a> Counter<'a> {
             None => (NO_VALUE, &[][..]),
             Some(value) if value.len() == 4 => (FOUR_BYTES, value),
             Some(value) if value.len() == 8 => (EIGHT_BYTES, value),
+            Some(value) if Decimal::parse(value).is_some() => (TEXT, value),
             Some(_) => (SEEN, &[][..]),
         };
         state.push(base | self.step.map_or(0, |step| step.kind() << 4));
         state.extend_from_slice(&self.base.stamp.ts.to_le_bytes());
         state.extend_from_slice(&self.base.stamp.origin.to_le_bytes());
+        if base == TEXT {
+            state.push(bytes.len() as u8);
+        }
         state.extend_from_slice(bytes);
         if let Some(step) = self.step {
             state.extend_from_slice(&step.to_bits().to_le_bytes());
@@ -292,13 +257,20 @@ impl<'a> Counter<'a> {
             FOUR_BYTES => rest.split_at_checked(4).map(|(value, rest)| (Some(value), rest))?,
             EIGHT_BYTES => rest.split_at_checked(8).map(|(value, rest)| (Some(value), rest))?,
             SEEN => (Some(record.value), rest),
+            TEXT => {
+                let (&[len], rest) = rest.split_first_chunk::<1>()?;
+                let (value, rest) = rest.split_at_checked(len.into())?;
+                Decimal::parse(value)?;
+                (Some(value), rest)
+            }
             _ => return None,
         };
         let (step, rest) = match first >> 4 {
             0 => (None, rest),
             kind => {
                 let (bits, rest) = rest.split_first_chunk::<8>()?;
-                (Some(Amount::of(kind, u64::from_le_bytes(*bits))?), rest)
+                let step = Amount::of(kind, u64::from_le_bytes(*bits)).filter(|step| !step.is_decimal())?;
+                (Some(step), rest)
             }
         };
         let (entries, []) = rest.as_chunks::<SUM>() else { return None };
@@ -340,14 +312,6 @@ fn decode_sum(bytes: &[u8; SUM]) -> Option<Sum> {
         time: word(15),
         amount: Amount::of(bytes[0], word(23))?,
     })
-}
-
-/// A value as a number of the kind of another.
-pub fn number(value: &[u8], kind: Amount) -> Option<Amount> {
-    match kind {
-        Amount::Int(_) => value.try_into().ok().map(|bytes| Amount::Int(i32::from_le_bytes(bytes))),
-        Amount::Double(_) => value.try_into().ok().map(|bytes| Amount::Double(f64::from_le_bytes(bytes))),
-    }
 }
 
 #[cfg(test)]

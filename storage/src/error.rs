@@ -77,6 +77,16 @@ pub enum Error {
     /// An earlier write or sync failed; nothing more is written until a restart.
     #[error("refused after an earlier failure ({0}): reads go on, restart the node to write again")]
     Failed(String),
+    /// Another caller has the key reserved, or one that shares its lock. Nothing was changed.
+    #[error(
+        "the record is reserved by another caller, such as a script that holds its lock: try again later"
+    )]
+    Reserved,
+    /// Waiting would never end: whoever has it reserved waits for what this caller has reserved.
+    #[error(
+        "refused, as two callers would wait for each other for ever: each has reserved what the other wants"
+    )]
+    Deadlock,
     /// A key or value is past the engine's limit of 512 MiB for one record.
     #[error("a record of {bytes} bytes is past the limit of {limit}")]
     TooLarge {

@@ -30,6 +30,7 @@ mod options;
 mod store;
 
 pub use backup::{Backup, Phase, Restore, Restored, Ways, restore};
+pub use counter::Decimal;
 pub use durability::SyncMode;
 pub use error::{Error, Result};
 pub use log::address::Position;
@@ -37,7 +38,7 @@ pub use log::record::{Attributes, Kind, Stamp};
 pub use options::{Clock, DEFAULT_SEGMENT, Options, Place};
 pub use store::{
     Arrival, Author, Authored, Change, Cursor, Figures, Hold, Inline, KeyIterator, LogRead, LogRecord,
-    OpenedAt, Received, SegmentFigures, Snapshot, Step, Store, Visited, tombstone,
+    OpenedAt, Received, Reservation, Scope, SegmentFigures, Snapshot, Step, Store, Turn, Visited, tombstone,
 };
 
 /// Bounds of the format; see `FORMAT.md`.

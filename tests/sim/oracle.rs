@@ -15,6 +15,8 @@ pub struct Oracle {
     last: BTreeMap<Vec<u8>, (Stamp, Option<Vec<u8>>)>,
     vanished: Stamp,
     sums: BTreeMap<Vec<u8>, i32>,
+    /// Of numbers in decimal text, in halves.
+    halves: BTreeMap<Vec<u8>, i32>,
 }
 
 /// What a store holds: of each key its version and what a client sees.
@@ -33,6 +35,10 @@ impl Oracle {
 
     pub fn added(&mut self, key: &[u8], num: i32) {
         *self.sums.entry(key.to_vec()).or_default() += num;
+    }
+
+    pub fn added_in_text(&mut self, key: &[u8], halves: i32) {
+        *self.halves.entry(key.to_vec()).or_default() += halves;
     }
 
     /// All was deleted at once.
@@ -61,6 +67,10 @@ impl Oracle {
         for (key, sum) in &self.sums {
             let found = held[0].get(key).map(|(_, value)| i32::from_le_bytes(value[..].try_into().unwrap()));
             assert_eq!(found, Some(*sum), "the sum of {key:?}");
+        }
+        for (key, halves) in &self.halves {
+            let found = held[0].get(key).map(|(_, value)| String::from_utf8_lossy(value).into_owned());
+            assert_eq!(found, Some((f64::from(*halves) / 2.0).to_string()), "the sum of {key:?}");
         }
     }
 }

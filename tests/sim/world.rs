@@ -9,7 +9,7 @@ use fastrand::Rng;
 use lcnode::replication::ended::Ended;
 use lcnode::replication::peers::Bounds;
 use lcnode::replication::pull::Pull;
-use lcnode_storage::{Change, Kind, Stamp};
+use lcnode_storage::{Change, Decimal, Kind, Stamp};
 
 use super::connection::Connection;
 use super::node::{Node, Up};
@@ -206,6 +206,15 @@ impl World {
             }
             // Sums are not put out of reach by a vanish.
             _ if self.plan.vanishes => {}
+            70..80 => {
+                let (amount, halves) = match len % 2 {
+                    0 => (Decimal::Int(num.into()), 2 * num),
+                    _ => (Decimal::Real(f64::from(num) / 2.0), num),
+                };
+                let text = [&b"text"[..], &sum[3..]].concat();
+                store.add_decimal(&text, amount, |_| None).unwrap().unwrap();
+                self.oracle.added_in_text(&text, halves);
+            }
             _ => {
                 store.add_int(&sum, num).unwrap().unwrap();
                 self.oracle.added(&sum, num);

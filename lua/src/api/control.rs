@@ -95,9 +95,9 @@ fn log(context: &Context, args: &Args<'_>, _: &mut Output) -> Result<(), Fault> 
     let message = text(args, 0)?;
     let level = match args.number(1) {
         None if args.len() == 2 => return Err(Fault::Invalid),
-        Some(level) if level == 0.0 => Level::Debug,
-        Some(level) if level == 2.0 => Level::Error,
-        Some(level) if level == 3.0 => Level::System,
+        Some(0.0) => Level::Debug,
+        Some(2.0) => Level::Error,
+        Some(3.0) => Level::System,
         _ => Level::Info,
     };
     let cut = &message[..message.len().min(MAX_LINE)];

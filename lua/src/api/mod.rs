@@ -5,6 +5,8 @@ mod records;
 mod shared;
 mod walks;
 
+pub use records::decimal;
+
 use std::sync::{Arc, Weak};
 use std::time::Instant;
 

@@ -172,7 +172,7 @@ fn add_double(context: &Context, args: &Args<'_>, out: &mut Output) -> Result<()
 }
 
 /// What a text or a number amounts to; none where it is no finite number.
-pub(crate) fn decimal(text: &[u8]) -> Option<Decimal> {
+pub fn decimal(text: &[u8]) -> Option<Decimal> {
     if let Some(int) = std::str::from_utf8(text.trim_ascii()).ok().and_then(|text| text.parse::<i64>().ok()) {
         return Some(Decimal::Int(int));
     }

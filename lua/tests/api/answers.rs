@@ -75,7 +75,7 @@ fn an_error_is_logged_with_its_place_and_answered_as_a_failure() {
     assert_eq!(call(&scripts, "f", b"", b""), None);
     let errors = memory.errors();
     assert_eq!(errors.len(), 1, "{errors:?}");
-    assert!(errors[0].starts_with("Lua error: f: test.lua:1: broken\n"), "{errors:?}");
+    assert!(errors[0].starts_with("Lua error: f: test.lua:1: broken; raised "), "{errors:?}");
     assert!(
         errors[0].contains("in function 'inner'") || errors[0].contains("in function `inner'"),
         "{errors:?}"

@@ -224,7 +224,9 @@ impl Host for MemoryHost {
         Ok(())
     }
 
-    fn leave_event_loop(&self) {}
+    fn leave_event_loop(&self) -> bool {
+        true
+    }
 
     fn is_stopping(&self) -> bool {
         self.0.stopping.load(Ordering::Relaxed)

@@ -191,6 +191,8 @@ impl Replication {
     /// Ends all links, and waits for that. What was applied is remembered.
     pub fn stop(&self) {
         self.shared.stopping.store(true, Ordering::Relaxed);
+        // A link may be waiting for a script that holds a lock.
+        self.shared.store.end_waiting();
         let mut links: Vec<Link> = self.masters.lock().drain(..).collect();
         links.extend(self.named.lock().take());
         links.extend(self.followers.lock().drain(..));

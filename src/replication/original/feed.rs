@@ -233,6 +233,7 @@ fn change<'a>(record: &LogRecord<'a>, all: bool) -> Option<Change<'a>> {
     Some(match (record.kind, record.step) {
         (Kind::Put, _) => Change::Put { key, value },
         (Kind::Counter, Some(step)) if !all => addition(key, step).unwrap_or(Change::Put { key, value }),
+        // Merged with more than additions, or counted in decimal text, of which an original knows no addition.
         (Kind::Counter, _) => Change::Put { key, value },
         (Kind::Delete, _) => Change::Out { key },
         (Kind::Vanish, _) => Change::Vanish,

@@ -100,21 +100,22 @@ pub struct Addition<'a> {
     pub memo: Option<&'a [u8]>,
 }
 
-/// Appends a counter after an addition; its state holds the stamp. Gives its time and its new value too.
+/// Appends a counter after an addition; its state holds the stamp. Gives its time and its new value too. None where the addition
+/// cannot be kept as such.
 pub fn append_addition(
     tail: &mut TailGuard<'_>,
     kit: &Kit,
     host: &impl Host,
     addition: Addition<'_>,
     time: u64,
-) -> Result<(Address, u64, Amount)> {
+) -> Result<Option<(Address, u64, Amount)>> {
     let Addition { key, before, amount, run, by, after: later_than, memo } = addition;
     let after = |ts| {
-        let mut counter = before.clone();
-        counter.add(kit.origin, run, ts, amount);
-        (counter.seen().unwrap_or_default(), counter.encode())
+        let counter = before.clone().plus(kit.origin, run, ts, amount)?;
+        Some((counter.seen().unwrap_or_default(), counter.encode()))
     };
-    let (value, state) = after(time);
+    // As long as at the time it will get: the newest is what a client sees.
+    let Some((value, state)) = after(u64::MAX) else { return Ok(None) };
     let state_len = match &state {
         Some(state) => state.len(),
         None => return Err(Error::TooLarge { bytes: u64::from(u16::MAX) + 1, limit: u64::from(u16::MAX) }),
@@ -127,15 +128,14 @@ pub fn append_addition(
         tail.place_memo(memo)?;
     }
     let ts = tail.next_ts(time, later_than);
-    let (value, state) = after(ts);
-    let state = state.unwrap_or_default();
+    let Some((value, Some(state))) = after(ts) else { return Ok(None) };
     let mut body = Hasher::new();
     [key, &value, &state].into_iter().for_each(|part| body.update(part));
     let head = head.finish(Stamp { ts, origin: by.origin(kit) }, body);
     let placed = tail.place(&[head, key, &value, &state], len, Kind::Counter, ts)?;
     tail.last_ts = ts;
     tail.note_expiry(len, attributes);
-    Ok((placed, ts, crate::counter::number(&value, amount).unwrap_or(amount)))
+    Ok(Some((placed, ts, crate::counter::number(&value, amount).unwrap_or(amount))))
 }
 
 /// A record with its stamp, in two parts.

@@ -3,7 +3,7 @@
 use crate::error::Result;
 use crate::log::append::By;
 use crate::store::change::Old;
-use crate::store::{Change, Store, memo};
+use crate::store::{Change, Scope, Store, memo};
 
 /// Who made a change, and what is to be remembered with it.
 #[derive(Debug, Clone, Copy, Default)]
@@ -16,7 +16,7 @@ pub struct Author<'a> {
     pub memo: Option<(&'a [u8], &'a [u8])>,
 }
 
-/// A store as an author sees it. Where nothing is to be changed the memo is set alone.
+/// A store as an author sees it. What is reserved is waited for. Where nothing is to be changed the memo is set alone.
 #[derive(Debug)]
 pub struct Authored<'a> {
     store: &'a Store,
@@ -34,7 +34,7 @@ impl Authored<'_> {
     /// As [`Store::put`].
     pub fn put(&self, key: &[u8], value: &[u8]) -> Result<()> {
         let shared = &self.store.shared;
-        self.change(|by, memo| {
+        self.change(self.store.scope_of(key), |by, memo| {
             shared.change(key, Old::Replaced, by, memo, |_| Change::Put { kept: &[], new: value })
         })?;
         Ok(())
@@ -42,7 +42,9 @@ impl Authored<'_> {
 
     /// As [`Store::delete`].
     pub fn delete(&self, key: &[u8]) -> Result<bool> {
-        self.change(|by, memo| self.store.shared.change(key, Old::Replaced, by, memo, |_| Change::Delete))
+        self.change(self.store.scope_of(key), |by, memo| {
+            self.store.shared.change(key, Old::Replaced, by, memo, |_| Change::Delete)
+        })
     }
 
     /// As [`Store::update`].
@@ -51,45 +53,61 @@ impl Authored<'_> {
         key: &[u8],
         decide: impl for<'old> FnOnce(Option<&'old [u8]>) -> Change<'old, 'new>,
     ) -> Result<bool> {
-        self.change(|by, memo| self.store.shared.change(key, Old::Read, by, memo, decide))
+        let mut decide = Some(decide);
+        self.change(self.store.scope_of(key), |by, memo| {
+            // Called once: what is refused is not decided.
+            self.store.shared.change(key, Old::Read, by, memo, |old| match decide.take() {
+                Some(decide) => decide(old),
+                None => Change::Keep,
+            })
+        })
     }
 
     /// As [`Store::add_int`].
     pub fn add_int(&self, key: &[u8], num: i32) -> Result<Option<i32>> {
-        self.addition(|by, memo| self.store.shared.add_int(key, num, by, memo))
+        self.addition(key, |by, memo| self.store.shared.add_int(key, num, by, memo))
     }
 
     /// As [`Store::add_double`].
     pub fn add_double(&self, key: &[u8], num: f64) -> Result<Option<f64>> {
-        self.addition(|by, memo| self.store.shared.add_double(key, num, by, memo))
+        self.addition(key, |by, memo| self.store.shared.add_double(key, num, by, memo))
     }
 
     /// As [`Store::vanish`].
     pub fn vanish(&self) -> Result<()> {
-        self.change(|by, memo| self.store.shared.vanish(by, memo).map(|()| true))?;
+        self.change(Scope::ALL, |by, memo| self.store.shared.vanish(by, memo).map(|()| true))?;
         Ok(())
     }
 
     /// Sets the memo alone.
     pub fn nothing(&self) -> Result<()> {
-        self.change(|_, _| Ok(false))?;
+        self.change(Scope::ALL, |_, _| Ok(false))?;
         Ok(())
     }
 
-    fn addition<T>(&self, add: impl FnOnce(By, Option<&[u8]>) -> Result<Option<T>>) -> Result<Option<T>> {
+    fn addition<T>(
+        &self,
+        key: &[u8],
+        mut add: impl FnMut(By, Option<&[u8]>) -> Result<Option<T>>,
+    ) -> Result<Option<T>> {
         let mut sum = None;
-        self.change(|by, memo| {
+        self.change(self.store.scope_of(key), |by, memo| {
             sum = add(by, memo)?;
             Ok(sum.is_some())
         })?;
         Ok(sum)
     }
 
-    fn change(&self, change: impl FnOnce(By, Option<&[u8]>) -> Result<bool>) -> Result<bool> {
+    /// Makes a change of something in `scope`.
+    fn change(
+        &self,
+        scope: Scope,
+        mut change: impl FnMut(By, Option<&[u8]>) -> Result<bool>,
+    ) -> Result<bool> {
         let Author { origin, via, memo } = self.author;
         let shared = &self.store.shared;
         let memo = memo.map(|(key, value)| memo::checked(shared, key, value, true)).transpose()?;
-        let changed = change(By { origin, via }, memo.as_deref())?;
+        let changed = shared.patiently(scope, || change(By { origin, via }, memo.as_deref()))?;
         match memo {
             // With nothing behind it that it would be the account of.
             Some(mut memo) if !changed => {

@@ -118,7 +118,7 @@ impl Shared {
         self.check_writable()?;
         let hash = self.hasher.hash(key);
         let (changed, loaded) = {
-            let stripe = self.lock_stripe(hash);
+            let stripe = self.lock_for_change(hash)?;
             let changed = self.change_locked(&stripe, key, hash, old, by, memo, decide)?;
             (changed, stripe.view.table.is_loaded())
         };

@@ -1,12 +1,18 @@
 //! Adding to numbers.
 
-use crate::counter::{Amount, Counter, number};
+use std::cell::Cell;
+
+use crate::counter::{self, Amount, Counter, Decimal};
 use crate::error::Result;
-use crate::log::append::{self, Addition, By};
+use crate::log::address::Address;
+use crate::log::append::{self, Addition, By, Draft};
 use crate::log::memo;
 use crate::log::record::Kind;
 use crate::store::change::{Inline, Old};
 use crate::store::{Change, Shared, Store};
+
+/// Reads a value that is no canonical number in decimal text.
+type Lenient<'a> = &'a dyn Fn(&[u8]) -> Option<Decimal>;
 
 impl Store {
     /// Adds to a number of 4 bytes, little-endian, wrapping; a missing one counts as 0. Gives the sum; none where
@@ -18,6 +24,26 @@ impl Store {
     /// The same for a double of 8 bytes, little-endian.
     pub fn add_double(&self, key: &[u8], num: f64) -> Result<Option<f64>> {
         self.shared.add_double(key, num, By::HERE, None)
+    }
+
+    /// Adds to a number in decimal text; a missing one counts as 0. Gives the sum, whose text a client sees; none,
+    /// and nothing is changed, where it cannot be kept: it is not finite, or outside of `i64` while all that was added are
+    /// integers. See [`Decimal`] and [`Store::set_counting`].
+    ///
+    /// `lenient` reads a value that is not canonical ([`Decimal::parse`] gives none), binary numbers among them. Where it gives none
+    /// the value is no number and is replaced as if it were 0. It runs while no one else can change the key, so it must
+    /// not come back to the store.
+    ///
+    /// What is shown of a fraction has 14 digits. A counter keeps more: a result that is not shown as an integer may be a
+    /// little off the next one.
+    pub fn add_decimal(
+        &self,
+        key: &[u8],
+        amount: Decimal,
+        lenient: impl Fn(&[u8]) -> Option<Decimal>,
+    ) -> Result<Option<Decimal>> {
+        let sum = self.shared.add(key, Amount::Decimal(amount.normal()), By::HERE, None, &lenient)?;
+        Ok(sum.and_then(Amount::decimal))
     }
 
     /// From now on additions are kept as such, so that those of several servers add up, and not only their
@@ -78,7 +104,7 @@ impl Run {
 
 impl Shared {
     pub(crate) fn add_int(&self, key: &[u8], num: i32, by: By, memo: Option<&[u8]>) -> Result<Option<i32>> {
-        let sum = self.add(key, Amount::Int(num), by, memo)?;
+        let sum = self.add(key, Amount::Int(num), by, memo, &|_| None)?;
         Ok(sum.and_then(|sum| if let Amount::Int(sum) = sum { Some(sum) } else { None }))
     }
 
@@ -89,27 +115,37 @@ impl Shared {
         by: By,
         memo: Option<&[u8]>,
     ) -> Result<Option<f64>> {
-        let sum = self.add(key, Amount::Double(num), by, memo)?;
+        let sum = self.add(key, Amount::Double(num), by, memo, &|_| None)?;
         Ok(sum.and_then(|sum| if let Amount::Double(sum) = sum { Some(sum) } else { None }))
     }
 
-    fn add(&self, key: &[u8], amount: Amount, by: By, memo: Option<&[u8]>) -> Result<Option<Amount>> {
+    fn add(
+        &self,
+        key: &[u8],
+        amount: Amount,
+        by: By,
+        memo: Option<&[u8]>,
+        lenient: Lenient<'_>,
+    ) -> Result<Option<Amount>> {
         let run = *self.run.lock();
         match run {
-            Some(run) => self.count(key, amount, run, by, memo),
-            None => self.sum_up(key, amount, by, memo),
+            Some(run) => self.count(key, amount, run, by, memo, lenient),
+            None => self.sum_up(key, amount, by, memo, lenient),
         }
     }
 
     /// Keeps the result of an addition.
-    fn sum_up(&self, key: &[u8], amount: Amount, by: By, memo: Option<&[u8]>) -> Result<Option<Amount>> {
+    fn sum_up(
+        &self,
+        key: &[u8],
+        amount: Amount,
+        by: By,
+        memo: Option<&[u8]>,
+        lenient: Lenient<'_>,
+    ) -> Result<Option<Amount>> {
         let mut sum = None;
         self.change(key, Old::Read, by, memo, |old| {
-            let old = match old {
-                None => Some(amount.zero()),
-                Some(value) => number(value, amount),
-            };
-            sum = old.map(|old| old.plus(amount));
+            sum = counter::added(old, amount, lenient);
             match sum {
                 Some(sum) => Change::PutInline(Inline::new(&sum.to_bytes())),
                 None => Change::Keep,
@@ -118,7 +154,7 @@ impl Shared {
         Ok(sum)
     }
 
-    /// Keeps an addition as such.
+    /// Keeps an addition as such; where that cannot be, its result.
     fn count(
         &self,
         key: &[u8],
@@ -126,11 +162,12 @@ impl Shared {
         run: u32,
         by: By,
         memo: Option<&[u8]>,
+        lenient: Lenient<'_>,
     ) -> Result<Option<Amount>> {
         self.check_writable()?;
         let hash = self.hasher.hash(key);
         let (sum, loaded) = {
-            let stripe = self.lock_stripe(hash);
+            let stripe = self.lock_for_change(hash)?;
             let view = &stripe.view;
             let (slot, found) = self.locate(view, key, hash)?;
             let mut before = match &found {
@@ -142,24 +179,43 @@ impl Shared {
                 }
             };
             before.step = None;
-            if before.seen().is_some_and(|value| number(&value, amount).is_none()) {
+            let Some(result) = counter::added(before.seen().as_deref(), amount, lenient) else {
                 return Ok(None);
-            }
-            let time = self.options.clock.now();
-            let mut tail = self.tail.lock();
+            };
+            let attributes = before.base.attributes;
             let after = stripe.last_ts.get();
             let addition = Addition { key, before, amount, run, by, after, memo };
-            let (address, ts, sum) = append::append_addition(&mut tail, &self.kit, self, addition, time)?;
-            let end = self.set_end(&tail);
-            let ahead = tail.active.appender.region().ahead();
-            drop(tail);
-            stripe.last_ts.set(ts);
-            self.announce(end);
-            self.signals.populate_if_near(ahead);
-            self.conclude(view, slot, hash, address, Kind::Counter, found.as_ref())?;
+            let (address, kind, sum) = match self.append_addition(addition, &stripe.last_ts)? {
+                Some((address, sum)) => (address, Kind::Counter, sum),
+                None => {
+                    let value = result.to_bytes();
+                    let draft = Draft { attributes, by, memo, ..Draft::new(Kind::Put, key, [&value, &[]]) };
+                    (self.append(&draft, &stripe.last_ts)?, Kind::Put, result)
+                }
+            };
+            self.conclude(view, slot, hash, address, kind, found.as_ref())?;
             (sum, view.table.is_loaded())
         };
         self.after_change(loaded);
         Ok(Some(sum))
+    }
+
+    /// Appends a counter after an addition and gives its new value; none where the addition cannot be kept as such.
+    fn append_addition(
+        &self,
+        addition: Addition<'_>,
+        last_ts: &Cell<u64>,
+    ) -> Result<Option<(Address, Amount)>> {
+        let time = self.options.clock.now();
+        let mut tail = self.tail.lock();
+        let appended = append::append_addition(&mut tail, &self.kit, self, addition, time)?;
+        let Some((address, ts, sum)) = appended else { return Ok(None) };
+        let end = self.set_end(&tail);
+        let ahead = tail.active.appender.region().ahead();
+        drop(tail);
+        last_ts.set(ts);
+        self.announce(end);
+        self.signals.populate_if_near(ahead);
+        Ok(Some((address, sum)))
     }
 }

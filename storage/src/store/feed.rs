@@ -31,7 +31,8 @@ pub struct LogRecord<'a> {
     pub key: &'a [u8],
     /// What a client sees.
     pub value: &'a [u8],
-    /// How a counter came from the record of the key before it to this one; none where it is no addition.
+    /// How a counter came from the record of the key before it to this one; none where it is no addition, or one to a
+    /// number in decimal text.
     pub step: Option<Step>,
 }
 
@@ -309,6 +310,7 @@ fn step(record: &Record<'_>) -> Option<Step> {
     match Counter::of(record)?.step? {
         Amount::Int(number) => Some(Step::Int(number)),
         Amount::Double(number) => Some(Step::Double(number)),
+        Amount::Decimal(_) => None,
     }
 }
 

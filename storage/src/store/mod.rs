@@ -1,7 +1,7 @@
 //! The store: what the rest of the node knows of the engine.
 //!
-//! Lock order: compaction, the hold, bounds, stripes (by number), the tail of the log. Nobody takes one while
-//! holding a later one.
+//! Lock order: compaction, the hold, bounds, the queue for reservations, stripes (by number), the tail of the log. Nobody
+//! takes one while holding a later one. Nor does anybody wait for a reservation who holds one of them.
 
 mod authored;
 mod change;
@@ -16,9 +16,11 @@ mod identity;
 mod memo;
 mod open;
 mod pace;
+mod queue;
 mod read;
 mod received;
 pub(crate) mod replay;
+mod reservation;
 mod scan;
 mod snapshot;
 mod stripe;
@@ -39,7 +41,9 @@ pub use authored::{Author, Authored};
 pub use change::{Change, Inline};
 pub use feed::{Hold, LogRead, LogRecord, Step};
 pub use identity::OpenedAt;
+pub use queue::Scope;
 pub use received::{Arrival, Received, tombstone};
+pub use reservation::{Reservation, Turn};
 pub use scan::{Cursor, KeyIterator};
 pub use snapshot::Snapshot;
 pub use visit::Visited;
@@ -58,6 +62,7 @@ use crate::options::Options;
 use checkpointing::{Newest, Pins};
 use evict::Bounds;
 use feed::{Feed, NewEnd};
+use queue::Queue;
 use stripe::Stripe;
 use worker::Signals;
 
@@ -116,6 +121,8 @@ pub(crate) struct Shared {
     run: Mutex<Option<u32>>,
     /// Held while segments are made: by one thread alone.
     providing: Mutex<()>,
+    /// Who waits for something reserved.
+    queue: Queue,
     /// Where the log ended when [`Store::work`] was last called, as a word.
     worked_up_to: AtomicU64,
 }

@@ -27,6 +27,7 @@ use crate::options::{Options, Place};
 use crate::store::checkpointing::{Newest, Pins};
 use crate::store::evict::Bounds;
 use crate::store::feed::Feed;
+use crate::store::queue::Queue;
 use crate::store::replay::Replay;
 use crate::store::stripe::Stripe;
 use crate::store::worker::{self, Signals};
@@ -257,6 +258,7 @@ fn into_store(
         compacting: Mutex::new(Pins(replay.state.pins())),
         hurried: AtomicUsize::new(0),
         providing: Mutex::default(),
+        queue: Queue::default(),
         worked_up_to: AtomicU64::new(0),
         newest: Newest::of(&replay.state),
         run: Mutex::new(None),

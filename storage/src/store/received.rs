@@ -10,7 +10,7 @@ use crate::log::append::{self, Stamped};
 use crate::log::record::{self, At, Attributes, Head, Kind, Record, Stamp};
 use crate::log::writer::{MAX_RECORD, Urgency};
 use crate::store::change::Found;
-use crate::store::{Shared, Store, View};
+use crate::store::{Scope, Shared, Store, View};
 
 /// Records whose buckets are fetched from memory together.
 const BATCH: usize = 32;
@@ -106,7 +106,8 @@ impl Store {
             .then(|| Head::new(Kind::Vanish, 0, 0).finish(stamp, Hasher::new()).to_vec())
     }
 
-    /// Takes over what is newer than what is here; counters are merged. Says how many records changed anything.
+    /// Takes over what is newer than what is here; counters are merged. Says how many records changed anything. Waits for
+    /// what somebody has reserved.
     ///
     /// Errors: those of a change. What came before the record that failed has been taken over.
     pub fn apply(&self, records: &[Received<'_>], arrival: Arrival) -> Result<usize> {
@@ -127,7 +128,7 @@ impl Store {
             for (&hash, received) in hashes.iter().zip(batch) {
                 taken += usize::from(match received.kind() {
                     Kind::Vanish => shared.vanish_up_to(received.stamp(), arrival.via)?,
-                    _ => shared.apply(received, hash, arrival)?,
+                    _ => shared.patiently(Scope::of(hash), || shared.apply(received, hash, arrival))?,
                 });
             }
         }
@@ -147,7 +148,7 @@ impl Store {
 impl Shared {
     fn apply(&self, received: &Received<'_>, hash: u64, arrival: Arrival) -> Result<bool> {
         let loaded = {
-            let stripe = self.lock_stripe(hash);
+            let stripe = self.lock_for_change(hash)?;
             let view = &stripe.view;
             // What is made here from now on is later, and than the tombstone below.
             stripe.last_ts.set(stripe.last_ts.get().max(received.stamp().ts + 1));

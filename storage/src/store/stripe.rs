@@ -19,6 +19,7 @@ use parking_lot::{Mutex, MutexGuard};
 use crate::error::{Error, Result};
 use crate::index::{STRIPES, Slot, Target};
 use crate::log::address::Address;
+use crate::store::reservation::Reserved;
 use crate::store::{Shared, View};
 
 /// Notes of a stripe: enough puts on other stripes come between the first and the last of them for
@@ -38,6 +39,8 @@ pub(crate) struct Held {
     pub(crate) view: Arc<View>,
     /// No record of the stripe's keys is later, in microseconds.
     pub(crate) last_ts: Cell<u64>,
+    /// Whoever changes a record looks at this first.
+    pub(crate) reserved: Reserved,
     /// That of the view, see [`Shared::replace_view`].
     version: u64,
 }
@@ -101,7 +104,8 @@ impl Stripe {
     /// No record of its keys is later than `last_ts`.
     pub(crate) fn new(view: Arc<View>, last_ts: u64) -> Self {
         let last_ts = Cell::new(last_ts);
-        Self { held: Mutex::new(Held { view, last_ts, version: 0 }), notes: Notes::default() }
+        let held = Held { view, last_ts, reserved: Reserved::default(), version: 0 };
+        Self { held: Mutex::new(held), notes: Notes::default() }
     }
 
     /// What `look` makes of the newest note of a hash that it wants. Takes no lock.
@@ -195,6 +199,14 @@ impl Shared {
         self.view_version.fetch_add(1, Ordering::Release);
     }
 
+    /// Locks the stripe of a hash for a change of its records. Errors: another has reserved it.
+    #[inline]
+    pub(crate) fn lock_for_change(&self, hash: u64) -> Result<MutexGuard<'_, Held>> {
+        let held = self.lock_stripe(hash);
+        held.reserved.check()?;
+        Ok(held)
+    }
+
     /// Has `append` append a put, and leaves a note of it. Says whether the table should grow.
     #[inline]
     pub(crate) fn put_noted(
@@ -203,6 +215,7 @@ impl Shared {
         append: impl FnOnce(&Cell<u64>) -> Result<Address>,
     ) -> Result<bool> {
         let held = self.lock_as_it_is(hash);
+        held.reserved.check()?;
         let stripe = self.stripe(hash);
         held.view.table.prefetch(hash);
         if stripe.is_full() {

@@ -13,7 +13,7 @@ use crate::log::record::{Attributes, Head, Kind, Stamp};
 use crate::log::segment::Counts;
 use crate::log::writer::{Tail, Urgency};
 use crate::store::feed::NewEnd;
-use crate::store::{Shared, Store, View};
+use crate::store::{Scope, Shared, Store, View};
 
 impl Store {
     /// Removes all records. What they took is given back in the background.
@@ -34,7 +34,8 @@ impl Shared {
         self.check_writable()?;
         let empty = self.empty_table()?;
         let end = {
-            let _stripes = self.lock_all_stripes();
+            let stripes = self.lock_all_stripes();
+            stripes.iter().try_for_each(|stripe| stripe.reserved.check())?;
             let mut tail = self.tail.lock();
             let draft = Draft { by, memo, ..Draft::new(Kind::Vanish, &[], [&[], &[]]) };
             let (body, time, urgency) = (Hasher::new(), self.options.clock.now(), Urgency::Delete);
@@ -51,6 +52,8 @@ impl Shared {
     /// Removes all records up to a stamp, as another server did. Says whether that is news.
     pub(crate) fn vanish_up_to(&self, stamp: Stamp, via: u16) -> Result<bool> {
         let empty = self.empty_table()?;
+        // Until the last of them is gone: whoever had reserved one would see it come and go.
+        let _reserved = self.reserve(Scope::ALL, None)?;
         // No record is moved meanwhile.
         let _compacting = self.lock_compacting();
         let (end, is_all) = {

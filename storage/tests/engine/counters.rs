@@ -5,14 +5,14 @@ use lcnode_storage::{Arrival, Author, Change, Options, Place, Received, Stamp, S
 use crate::random;
 use crate::scene;
 
-fn server(origin: u16) -> Store {
+pub fn server(origin: u16) -> Store {
     let store = Store::open(Options { origin, buckets: 64, ..Options::new(Place::Memory) }).unwrap();
     store.set_counting().unwrap();
     store
 }
 
 /// What a store knows of a key, as it is sent to others.
-fn sent(store: &Store, key: &[u8]) -> Option<Vec<u8>> {
+pub fn sent(store: &Store, key: &[u8]) -> Option<Vec<u8>> {
     let mut found = None;
     store
         .visit(|visited| {
@@ -25,13 +25,13 @@ fn sent(store: &Store, key: &[u8]) -> Option<Vec<u8>> {
     found
 }
 
-fn apply(to: &Store, bytes: &[u8], via: u16) -> usize {
+pub fn apply(to: &Store, bytes: &[u8], via: u16) -> usize {
     let (received, len) = Received::read(bytes).unwrap();
     assert_eq!(len, bytes.len());
     to.apply(&[received], Arrival { via, buried: 0 }).unwrap()
 }
 
-fn pass(from: &Store, to: &Store, key: &[u8]) -> usize {
+pub fn pass(from: &Store, to: &Store, key: &[u8]) -> usize {
     sent(from, key).map_or(0, |bytes| apply(to, &bytes, from.origin()))
 }
 
@@ -39,7 +39,7 @@ fn int(store: &Store, key: &[u8]) -> Option<i32> {
     store.get(key, |value| i32::from_le_bytes(value.try_into().unwrap())).unwrap()
 }
 
-fn version(store: &Store, key: &[u8]) -> Option<u64> {
+pub fn version(store: &Store, key: &[u8]) -> Option<u64> {
     let mut found = None;
     store
         .visit(|visited| {

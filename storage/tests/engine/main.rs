@@ -13,6 +13,8 @@ mod counters;
 #[cfg(test)]
 mod damage;
 #[cfg(test)]
+mod decimals;
+#[cfg(test)]
 mod each_call;
 #[cfg(test)]
 mod examine;
@@ -59,6 +61,8 @@ mod random;
 #[cfg(test)]
 mod recovery;
 #[cfg(test)]
+mod reservations;
+#[cfg(test)]
 mod restore;
 #[cfg(test)]
 mod restore_refused;
@@ -72,5 +76,7 @@ mod simulated;
 mod stress;
 #[cfg(test)]
 mod tombstones;
+#[cfg(test)]
+mod waiting;
 #[cfg(test)]
 mod walk;

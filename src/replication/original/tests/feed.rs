@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use lcnode_protocol::Limits;
 use lcnode_protocol::update_log::{Change, Item, Logged, Step};
-use lcnode_storage::{Attributes, Author, Hold, Options, Place, Store};
+use lcnode_storage::{Attributes, Author, Decimal, Hold, Options, Place, Store};
 
 use super::super::feed::{End, Feed, Refusal};
 use super::super::position::Slot;
@@ -86,6 +86,32 @@ fn changes_are_sent_as_they_are_made() {
     assert_eq!(changes(&sent), expected);
     assert!(sent.iter().all(|(_, sid, _)| *sid == 1));
     assert_eq!((all(&mut feed), feed.entries()), (vec![], 9));
+}
+
+#[test]
+fn additions_in_decimal_text_are_sent_as_what_they_make() {
+    let store = store(1);
+    store.set_counting().unwrap();
+    let mut feed = feed(&store, 1, 9);
+    store.put(b"n", b"1020").unwrap();
+    for amount in [Decimal::Int(-20), Decimal::Real(0.5), Decimal::Int(234)] {
+        store.add_decimal(b"n", amount, |_| None).unwrap().unwrap();
+    }
+    store.put(b"n", b"1234").unwrap();
+    store.add_decimal(b"n", Decimal::Int(1), |_| None).unwrap().unwrap();
+    store.add_int(b"n", 1).unwrap().unwrap();
+    store.add_int(b"n", 1).unwrap().unwrap();
+    let expected = [
+        "put n 1020",
+        "put n 1000",
+        "put n 1000.5",
+        "put n 1234.5",
+        "put n 1234",
+        "put n 1235",
+        "put n 2235",
+        "addint n 1",
+    ];
+    assert_eq!(changes(&shown(&all(&mut feed))), expected);
 }
 
 #[test]
@@ -295,6 +321,16 @@ fn change_at_random(master: &Store, random: &mut fastrand::Rng, removes: bool) {
                 master.add_int(key.as_bytes(), random.i32(-5..5)).unwrap();
             }
             40..50 => _ = master.add_double(b"d", f64::from(random.i8(..)) / 4.0).unwrap(),
+            50..60 => {
+                let num = random.i32(-9..9);
+                let amount = if random.bool() {
+                    Decimal::Int(num.into())
+                } else {
+                    Decimal::Real(f64::from(num) / 4.0)
+                };
+                let key = if random.u8(..9) == 0 { "n1" } else { "t" };
+                master.add_decimal(key.as_bytes(), amount, |_| None).unwrap().unwrap();
+            }
             _ => master.put(key.as_bytes(), &vec![b'v'; random.usize(0..1000)]).unwrap(),
         }
     }
