@@ -61,7 +61,7 @@ local function add(name, limit, items)
   end
   local _, count = record:gsub("[^~]+", "")
   if count + 1 + #new > limit + SLACK then
-    record = join(split(record), math.max(count + #new - limit, 0) + 1)
+    record = join(split(record), count + #new - limit + 1)
     -- What was in the list until now may be among what is dropped.
     new = missing(items, "~" .. record)
   end

@@ -153,7 +153,7 @@ impl Host for MemoryHost {
     fn count(&self, key: &[u8], amount: Decimal, _: Deadline<'_>) -> Result<Option<Decimal>> {
         let _change = self.0.change()?;
         let mut records = self.0.records.lock();
-        let old = records.get(key).map_or(Decimal::Int(0), |old| number(old));
+        let old = records.get(key).and_then(|old| lcnode_lua::decimal(old)).unwrap_or(Decimal::Int(0));
         let Some(sum) = sum(old, amount) else { return Ok(None) };
         let text = match sum {
             Decimal::Int(int) => int.to_string(),
@@ -239,13 +239,6 @@ impl Host for MemoryHost {
     fn server_id(&self) -> u16 {
         7
     }
-}
-
-/// The number of a record; what is no number counts as nothing.
-fn number(record: &[u8]) -> Decimal {
-    let int = std::str::from_utf8(record).ok().and_then(|text| text.trim().parse().ok()).map(Decimal::Int);
-    let real = || lcnode_lua::tonumber(record).filter(|real| real.is_finite()).map(Decimal::Real);
-    int.or_else(real).unwrap_or(Decimal::Int(0))
 }
 
 /// A sum, exact where both are integers; none where it cannot be kept.

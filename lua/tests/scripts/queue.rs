@@ -49,6 +49,19 @@ fn what_is_lent_comes_back_unless_it_is_done() {
 }
 
 #[test]
+fn what_is_done_is_passed_over_at_once() {
+    let world = World::new();
+    for value in ["a", "b", "c"] {
+        world.ask("queue_push", "Q", value);
+        world.ask("queue_take", "Q", "10");
+    }
+    for (id, head) in [("2", "queue 4 3 1 3"), ("3", "queue 4 3 1 3"), ("1", "queue 4 3 4 3")] {
+        assert_eq!(world.ask("queue_done", "Q", id).as_deref(), Some("ok"));
+        assert_eq!(world.record("Q").unwrap(), head.as_bytes(), "after {id}");
+    }
+}
+
+#[test]
 fn bad_input_is_refused() {
     let world = World::new();
     world.ask("queue_push", "Q", "a");

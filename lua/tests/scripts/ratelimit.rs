@@ -24,6 +24,18 @@ fn as_many_at_once_as_the_limit_then_evenly() {
 }
 
 #[test]
+fn who_waits_as_long_as_told_is_let_in() {
+    let mut world = World::new();
+    allow(&world, "20|1|20");
+    for time in 0..100 {
+        assert_eq!(allow(&world, "20|1"), "0|0|0.050", "{time}");
+        // Sums of times are not exact.
+        world.pass(0.05);
+        assert_eq!(allow(&world, "20|1"), "1|0|0", "{time}");
+    }
+}
+
+#[test]
 fn a_bucket_that_is_full_takes_no_room() {
     let mut world = World::new();
     allow(&world, "3|6");

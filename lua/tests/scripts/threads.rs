@@ -24,6 +24,32 @@ fn together<T: Send>(world: &World, work: impl Fn(&World, usize) -> T + Sync) ->
 }
 
 #[test]
+fn each_function_holds_the_record_that_it_changes() {
+    let world = World::new();
+    // What the host says of a record that another call holds.
+    let held = "held by another";
+    for (name, key, value) in [
+        ("list_add", "", "a~"),
+        ("list_add", "5|", "a~"),
+        ("list_remove", "", "a~"),
+        ("flist_push", "", "a"),
+        ("flist_push", "5|", "a"),
+        ("flist_pop", "", ""),
+        ("flist_clear", "", ""),
+        ("lock_acquire", "", "1|me"),
+        ("lock_extend", "", "1|me"),
+        ("lock_release", "", "me"),
+        ("rate_allow", "", "1|1"),
+        ("queue_push", "", "a"),
+        ("queue_pop", "", ""),
+        ("queue_take", "", "1"),
+        ("queue_done", "", "1"),
+    ] {
+        world.refuses(name, format!("{key}{held}"), value, held);
+    }
+}
+
+#[test]
 fn sums_are_exact() {
     let world = World::new();
     together(&world, |world, number| {
