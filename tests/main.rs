@@ -24,6 +24,7 @@ mod full_disk;
 mod masks;
 mod model;
 mod replication;
+mod scripts;
 mod sim;
 mod stat;
 mod support;

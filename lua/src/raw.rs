@@ -1,4 +1,4 @@
-//! Calls into Lua and out of it, on Lua's own C interface: the one place with `unsafe`.
+//! Calls into Lua and out of it, on Lua's own C interface: the one place with `unsafe`, with `args` below it.
 //!
 //! Measured: a call of a function that calls one of ours took 0.93 to 1.25 µs by `mlua`'s safe interface with a memory
 //! limit, as each value that is passed is a protected call then, and takes 0.2 µs here; carrying out a put takes 0.25.
@@ -13,6 +13,8 @@
 //! - What is read of arguments does not allocate, and a string stays where it is while the stack, or a table on it, has it.
 #![expect(unsafe_code, reason = "Lua's C interface; measured need above")]
 
+mod args;
+
 use std::cell::UnsafeCell;
 use std::ffi::{c_int, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -24,12 +26,9 @@ use mlua::ffi::{self, lua_State};
 
 use crate::api::{Context, Fault, Function};
 use crate::number::format_g14;
-use crate::value::{Out, Output, Value};
-
-/// Elements of an array that are read, nested ones included.
-const MAX_ELEMENTS: usize = 1 << 22;
-/// How deep tables in arguments are read.
-const MAX_DEPTH: usize = 8;
+use crate::value::{Out, Output};
+pub(crate) use args::Args;
+use args::{Source, string};
 
 thread_local! {
     /// Where functions leave what they give. Used between the begin and the end of [`trampoline`] only, which
@@ -49,6 +48,11 @@ pub(crate) struct Raw {
 
 // SAFETY: the state belongs to a `Lua` that may be sent, and is used by `&mut self` only.
 unsafe impl Send for Raw {}
+
+/// [`trampoline`], to know it again.
+const TRAMPOLINE: ffi::lua_CFunction = trampoline;
+/// What [`invoke`] leaves where the answer is in [`OUTPUT`].
+static NATIVE: [u8; 1] = [0];
 
 /// What is called.
 struct Call<'a> {
@@ -151,21 +155,6 @@ impl Drop for Restore {
     }
 }
 
-/// The bytes of a string on the stack.
-///
-/// SAFETY: the string must stay on the stack for as long as they are used.
-unsafe fn string<'a>(state: *mut lua_State, index: c_int) -> Option<&'a [u8]> {
-    // SAFETY: of a string, `lua_tolstring` gives a pointer that is valid while the string is on the stack.
-    unsafe {
-        if ffi::lua_type(state, index) != ffi::LUA_TSTRING {
-            return None;
-        }
-        let mut len = 0;
-        let start = ffi::lua_tolstring(state, index, &mut len);
-        Some(std::slice::from_raw_parts(start.cast(), len))
-    }
-}
-
 /// What the value on top of the stack is to a client.
 ///
 /// SAFETY: it must stay there for as long as the answer is used.
@@ -176,13 +165,32 @@ unsafe fn answer<'a>(state: *mut lua_State) -> Answer<'a> {
             ffi::LUA_TSTRING => string(state, -1).map_or(Answer::Nothing, Answer::Bytes),
             ffi::LUA_TNUMBER => Answer::Number(ffi::lua_tonumber(state, -1)),
             ffi::LUA_TBOOLEAN if ffi::lua_toboolean(state, -1) != 0 => Answer::True,
-            ffi::LUA_TLIGHTUSERDATA => Answer::Missing,
+            ffi::LUA_TLIGHTUSERDATA if ffi::lua_touserdata(state, -1).is_null() => Answer::Missing,
+            ffi::LUA_TLIGHTUSERDATA => native_answer(&*OUTPUT.with(UnsafeCell::get)),
             _ => Answer::Nothing,
         }
     }
 }
 
+/// What a function of the API has given that was called without Lua.
+fn native_answer(output: &Output) -> Answer<'_> {
+    let mut values = output.values.iter();
+    let first = match values.next() {
+        Some(Out::Array(1..)) => values.next(),
+        first => first,
+    };
+    match first {
+        Some(Out::Bytes(len)) => Answer::Bytes(output.bytes.get(..*len).unwrap_or_default()),
+        Some(Out::Number(number)) => Answer::Number(*number),
+        Some(Out::Bool(true)) => Answer::True,
+        _ => Answer::Nothing,
+    }
+}
+
 /// Calls what a [`Call`] names. Runs protected; leaves the answer, or light userdata where there is no such function.
+///
+/// Where the global is a function of the API itself, as in `incr = _incr`, that is carried out without Lua: its arguments
+/// and what it gives never become values of Lua.
 unsafe extern "C-unwind" fn invoke(state: *mut lua_State) -> c_int {
     // SAFETY: the argument is what `Raw::call` has pushed, and lives until that returns. No destructors here.
     unsafe {
@@ -191,6 +199,15 @@ unsafe extern "C-unwind" fn invoke(state: *mut lua_State) -> c_int {
         ffi::lua_gettable_(state, ffi::LUA_GLOBALSINDEX);
         if ffi::lua_type(state, -1) != ffi::LUA_TFUNCTION {
             ffi::lua_pushlightuserdata(state, ptr::null_mut::<c_void>());
+            return 1;
+        }
+        if ffi::lua_tocfunction(state, -1).is_some_and(|function| ptr::fn_addr_eq(function, TRAMPOLINE)) {
+            ffi::lua_getupvalue(state, -1, 1);
+            ffi::lua_getupvalue(state, -2, 2);
+            let function = &*ffi::lua_touserdata(state, -2).cast::<Function>();
+            let context = &*ffi::lua_touserdata(state, -1).cast::<Context>();
+            carry_out(state, function, context, Source::Bytes([call.key, call.value]));
+            ffi::lua_pushlightuserdata(state, NATIVE.as_ptr().cast_mut().cast());
             return 1;
         }
         ffi::lua_pushlstring_(state, call.key.as_ptr().cast(), call.key.len());
@@ -217,13 +234,9 @@ unsafe extern "C-unwind" fn trampoline(state: *mut lua_State) -> c_int {
     unsafe {
         let function = &*ffi::lua_touserdata(state, ffi::lua_upvalueindex(1)).cast::<Function>();
         let context = &*ffi::lua_touserdata(state, ffi::lua_upvalueindex(2)).cast::<Context>();
+        let len = ffi::lua_gettop(state);
+        carry_out(state, function, context, Source::Stack { state, len });
         let output = OUTPUT.with(UnsafeCell::get);
-        (*output).clear();
-        if !run(function, context, state, &mut *output) {
-            let message = &(*output).bytes;
-            ffi::lua_pushlstring_(state, message.as_ptr().cast(), message.len());
-            ffi::lua_error(state);
-        }
         let before = ffi::lua_gettop(state);
         let (mut value, mut byte) = (0, 0);
         while value < (*output).values.len() {
@@ -233,11 +246,25 @@ unsafe extern "C-unwind" fn trampoline(state: *mut lua_State) -> c_int {
     }
 }
 
+/// Runs a function; what it gives is in [`OUTPUT`]. Where it fails an error of Lua is raised.
+///
+/// SAFETY: called by what Lua calls protected, and which holds nothing with a destructor.
+unsafe fn carry_out(state: *mut lua_State, function: &Function, context: &Context, source: Source<'_>) {
+    // SAFETY: values with destructors live in `run` alone; the output belongs to the thread.
+    unsafe {
+        let output = OUTPUT.with(UnsafeCell::get);
+        (*output).clear();
+        if !run(function, context, &Args::new(source), &mut *output) {
+            let message = &(*output).bytes;
+            ffi::lua_pushlstring_(state, message.as_ptr().cast(), message.len());
+            ffi::lua_error(state);
+        }
+    }
+}
+
 /// Runs a function; false where it fails, and its message is in the output.
-fn run(function: &Function, context: &Context, state: *mut lua_State, output: &mut Output) -> bool {
-    // SAFETY: `trampoline` has just been called with this state.
-    let args = Args { state, len: unsafe { ffi::lua_gettop(state) }, frame: &() };
-    let ran = catch_unwind(AssertUnwindSafe(|| function.run_direct(context, &args, output)));
+fn run(function: &Function, context: &Context, args: &Args<'_>, output: &mut Output) -> bool {
+    let ran = catch_unwind(AssertUnwindSafe(|| function.run_direct(context, args, output)));
     let message = match ran {
         Ok(Ok(())) => return true,
         Ok(Err(Fault::Invalid)) => format!("{}: invalid arguments", function.shown_name()),
@@ -284,107 +311,6 @@ unsafe fn push(state: *mut lua_State, output: &Output, value: &mut usize, byte: 
                 }
             }
         }
-    }
-}
-
-/// The arguments of a function.
-pub(crate) struct Args<'a> {
-    state: *mut lua_State,
-    len: c_int,
-    /// The frame of the function: what is read does not outlive it.
-    frame: &'a (),
-}
-
-impl<'a> Args<'a> {
-    /// How many there are.
-    #[inline]
-    pub(crate) fn len(&self) -> usize {
-        self.len as usize
-    }
-
-    /// One of them, the first is 0. A string or a number as text.
-    #[inline]
-    pub(crate) fn text(&self, index: usize) -> Option<std::borrow::Cow<'a, [u8]>> {
-        match self.plain(index) {
-            Some(value @ (Value::Bytes(_) | Value::Number(_))) => value.text(),
-            _ => None,
-        }
-    }
-
-    /// A number, or a string that Lua reads as one.
-    pub(crate) fn number(&self, index: usize) -> Option<f64> {
-        let index = self.stack(index)?;
-        // SAFETY: looks at an argument; of a string a number is made without changing it.
-        unsafe {
-            match ffi::lua_isnumber(self.state, index) {
-                0 => None,
-                _ => Some(ffi::lua_tonumber(self.state, index)),
-            }
-        }
-    }
-
-    /// One of them; of a table that it is one.
-    fn plain(&self, index: usize) -> Option<Value<'a>> {
-        let index = self.stack(index)?;
-        // SAFETY: the index is that of an argument, which stays on the stack until the function returns.
-        Some(unsafe { scalar(self.state, index) })
-    }
-
-    /// One of them whole, also a table.
-    ///
-    /// Errors: it has too many elements.
-    pub(crate) fn value(&self, index: usize) -> Result<Option<Value<'a>>, Fault> {
-        let Some(index) = self.stack(index) else { return Ok(None) };
-        let mut left = MAX_ELEMENTS;
-        // SAFETY: as above; elements of a table are reached by it as long as it is not changed, and no Lua runs here.
-        unsafe { whole(self.state, index, MAX_DEPTH, &mut left).map(Some) }
-    }
-
-    fn stack(&self, index: usize) -> Option<c_int> {
-        let index = c_int::try_from(index).ok()?;
-        let _ = self.frame;
-        (index < self.len).then_some(index + 1)
-    }
-}
-
-/// SAFETY: see [`string`].
-unsafe fn scalar<'a>(state: *mut lua_State, index: c_int) -> Value<'a> {
-    // SAFETY: looks at a value of the stack without changing it.
-    unsafe {
-        match ffi::lua_type(state, index) {
-            ffi::LUA_TNIL => Value::Nil,
-            ffi::LUA_TBOOLEAN => Value::Bool(ffi::lua_toboolean(state, index) != 0),
-            ffi::LUA_TNUMBER => Value::Number(ffi::lua_tonumber(state, index)),
-            ffi::LUA_TSTRING => string(state, index).map_or(Value::Nil, Value::Bytes),
-            ffi::LUA_TTABLE => Value::Array(Vec::new()),
-            _ => Value::Other,
-        }
-    }
-}
-
-/// SAFETY: see [`string`]; what a table holds must stay in it.
-unsafe fn whole<'a>(
-    state: *mut lua_State,
-    index: c_int,
-    depth: usize,
-    left: &mut usize,
-) -> Result<Value<'a>, Fault> {
-    // SAFETY: one value is pushed for each level, of which there are fewer than `LUA_MINSTACK`, and taken off again.
-    unsafe {
-        let mut value = scalar(state, index);
-        let Value::Array(elements) = &mut value else { return Ok(value) };
-        let len = ffi::lua_objlen(state, index);
-        if depth == 0 || len > *left {
-            return Err(Fault::Message("a table is too large or nested too deeply".to_owned()));
-        }
-        *left -= len;
-        for number in 1..=len as c_int {
-            ffi::lua_rawgeti_(state, index, number);
-            let element = whole(state, ffi::lua_gettop(state), depth - 1, left);
-            ffi::lua_settop(state, -2);
-            elements.push(element?);
-        }
-        Ok(value)
     }
 }
 

@@ -182,7 +182,8 @@ impl<'a> Request<'a> {
             | Self::Get { key }
             | Self::Vsiz { key }
             | Self::AddInt { key, .. }
-            | Self::AddDouble { key, .. } => Some(key),
+            | Self::AddDouble { key, .. }
+            | Self::Ext { key, .. } => Some(key),
             _ => None,
         }
     }

@@ -356,8 +356,14 @@ fn the_help_names_every_option_and_default() {
         ("--rcc", "[default: off, logged]"),
         ("--ulog <DIR>", "[default: none]"),
         ("--uas", "[default: off]"),
-        ("--ext <PATH>", ""),
-        ("--extpc <NAME> <SECONDS>", ""),
+        ("--ext <PATH|@CODE>", "[default: none]"),
+        ("--extpc <NAME> <SECONDS>", "[default: none]"),
+        ("--ext-machines <N>", "[default: 8]"),
+        ("--ext-max-time <SECONDS>", "[default: 10]"),
+        ("--ext-max-instructions <N>", "[default: 1000000000]"),
+        ("--ext-max-memory <SIZE>", "[default: 64m]"),
+        ("--ext-max-stash <SIZE>", "[default: 256m]"),
+        ("--ext-allow <files|processes>", "[default: neither]"),
         ("--mul <N>", ""),
     ] {
         let at = rest.find(option).unwrap_or_else(|| panic!("{option} is missing or out of order:\n{help}"));

@@ -71,6 +71,11 @@ pub(super) async fn execute(
             // After that it is answered, and logged, as any other that is refused.
             session.waits = ready.is_ok();
             session.in_turn = true;
+            if ready.is_err() {
+                tracing::info!(
+                    "a change has waited for {patience:?} for what another has reserved: the last try"
+                );
+            }
         }
         let output = match why {
             Why::Slow => {
@@ -119,3 +124,6 @@ async fn on_a_thread(
     *session = theirs;
     Ok(output)
 }
+
+#[cfg(test)]
+mod tests;

@@ -295,7 +295,8 @@ impl State {
                 let mut encoder = Encoder::new(output, request.command());
                 dispatch::execute(&self.shared.node, &mut self.session, request, &mut encoder);
                 used += len;
-                if let Some(blocked) = self.session.blocked.take() {
+                if let Some(blocked) = self.session.blocked {
+                    self.session.blocked = None;
                     output.truncate(before);
                     self.decoder = Decoder::new(self.shared.node.limits);
                     return (used, Next::Aside(input[used - len..used].to_vec(), Why::Blocked(blocked)));

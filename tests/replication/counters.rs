@@ -1,4 +1,5 @@
-//! Increments of the same keys on three masters add up, whatever happens in between.
+//! Increments of the same keys on three masters add up, whatever happens in between: those by addint, and those by the
+//! function `incr` of a script.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard};
@@ -22,23 +23,39 @@ struct Counter {
     left: u64,
     added: [u64; KEYS],
     /// The last sum that it was told, which only grows.
-    seen: [i32; KEYS],
+    seen: [i64; KEYS],
 }
 
 fn key(number: usize) -> Vec<u8> {
     format!("count {number}").into_bytes()
 }
 
+/// Whether a key is counted by a script.
+fn by_script(number: usize) -> bool {
+    number % 2 == 1
+}
+
+fn request(number: usize) -> Vec<u8> {
+    match by_script(number) {
+        true => wire::ext(b"incr", 0, &key(number), b"1"),
+        false => wire::addint(&key(number), 1),
+    }
+}
+
 impl Counter {
     fn add_some(&mut self) {
         let count = self.rng.u64(1..=PIPELINE).min(self.left);
         let keys: Vec<usize> = (0..count).map(|_| self.rng.usize(..KEYS)).collect();
-        let requests: Vec<u8> = keys.iter().flat_map(|number| wire::addint(&key(*number), 1)).collect();
+        let requests: Vec<u8> = keys.iter().flat_map(|number| request(*number)).collect();
         self.client.send(&requests);
         for number in keys {
             let reply = self.client.take(5);
             assert_eq!(reply[0], 0);
-            let sum = i32::from_be_bytes(reply[1..].try_into().unwrap());
+            let word = i32::from_be_bytes(reply[1..].try_into().unwrap());
+            let sum = match by_script(number) {
+                true => String::from_utf8(self.client.take(word as usize)).unwrap().parse().unwrap(),
+                false => i64::from(word),
+            };
             assert!(sum > self.seen[number], "count {number} was {}, and 1 more is {sum}", self.seen[number]);
             self.seen[number] = sum;
             self.added[number] += 1;
@@ -63,7 +80,7 @@ struct Faults {
 fn they_add_up_through_partitions_and_restarts() {
     let mut rng = rng("they_add_up_through_partitions_and_restarts");
     let each = number_from_env("LCNODE_INCREMENTS").unwrap_or(1000);
-    let mut mesh = Mesh::start_all_cabled(3, &SMALL);
+    let mut mesh = Mesh::start_all_cabled(3, &[&["-ext", "@incr = _incr"], &SMALL[..]].concat());
     let counter = |number: usize| Counter {
         client: mesh.client(number),
         rng: rng.fork(),
@@ -95,12 +112,15 @@ fn they_add_up_through_partitions_and_restarts() {
     let mut expected = BTreeMap::new();
     for number in 0..KEYS {
         let sum: u64 = counters.iter().map(|counter| lock(counter).added[number]).sum();
-        expected.insert(key(number), i32::try_from(sum).unwrap().to_le_bytes().to_vec());
+        let value = match by_script(number) {
+            true => sum.to_string().into_bytes(),
+            false => i32::try_from(sum).unwrap().to_le_bytes().to_vec(),
+        };
+        expected.insert(key(number), value);
     }
     assert_eq!(records, expected);
-    let total: i32 =
-        records.values().map(|value| i32::from_le_bytes(value.as_slice().try_into().unwrap())).sum();
-    assert_eq!(u64::try_from(total).unwrap(), 3 * each);
+    let total: u64 = counters.iter().map(|counter| lock(counter).added.iter().sum::<u64>()).sum();
+    assert_eq!(total, 3 * each);
     eprintln!("{total} in sum after {worked:?}, agreed {agreed:?} after the last healing; {faults:?}");
 }
 

@@ -6,7 +6,7 @@ mod cable;
 mod counters;
 mod cuts;
 mod joining;
-mod mesh;
+pub mod mesh;
 mod namespaces;
 mod original;
 mod original_server;

@@ -253,6 +253,16 @@ impl Client {
         succeeds.then(|| (self.long().cast_signed(), self.long().cast_signed()))
     }
 
+    pub fn ext(
+        &mut self,
+        name: &str,
+        options: u32,
+        key: impl AsRef<[u8]>,
+        value: impl AsRef<[u8]>,
+    ) -> Option<Vec<u8>> {
+        self.field_of(&wire::ext(name.as_bytes(), options, key.as_ref(), value.as_ref()))
+    }
+
     pub fn misc(&mut self, name: &str, args: &[&[u8]]) -> Option<Vec<Vec<u8>>> {
         self.list_of(&wire::misc(name.as_bytes(), 0, args))
     }

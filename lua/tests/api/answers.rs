@@ -70,6 +70,22 @@ fn only_global_functions_are_called() {
 }
 
 #[test]
+fn a_function_of_the_api_is_called_without_lua() {
+    let (memory, scripts) =
+        loaded("incr = _incr  get = _get  keep = _putkeep  keys = _fwmkeys  time = _time");
+    assert_eq!(call(&scripts, "incr", b"a", b"5"), Some(b"5".to_vec()));
+    assert_eq!(call(&scripts, "incr", b"a", b"0x10"), Some(b"21".to_vec()));
+    assert_eq!(call(&scripts, "incr", b"a", b"x"), None);
+    assert_eq!(call(&scripts, "keep", b"b", b"x"), Some(b"true".to_vec()));
+    assert_eq!(call(&scripts, "keep", b"b", b"y"), None);
+    assert_eq!(call(&scripts, "keys", b"a", b"10"), Some(b"a".to_vec()));
+    assert_eq!(memory.errors(), [""; 0]);
+    assert_eq!(call(&scripts, "get", b"a", b""), None, "it takes one argument");
+    assert!(memory.errors()[0].contains("get: _get: invalid arguments"), "{:?}", memory.errors());
+    assert_eq!(call(&scripts, "time", b"", b""), None);
+}
+
+#[test]
 fn an_error_is_logged_with_its_place_and_answered_as_a_failure() {
     let (memory, scripts) = loaded("function inner() error('broken') end\nfunction f() inner() end");
     assert_eq!(call(&scripts, "f", b"", b""), None);

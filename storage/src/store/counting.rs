@@ -27,15 +27,15 @@ impl Store {
     }
 
     /// Adds to a number in decimal text; a missing one counts as 0. Gives the sum, whose text a client sees; none,
-    /// and nothing is changed, where it cannot be kept: it is not finite, or outside of `i64` while all that was added are
-    /// integers. See [`Decimal`] and [`Store::set_counting`].
+    /// and nothing is changed, where it cannot be kept: it is not finite, or an integer outside of `i64`. See
+    /// [`Store::set_counting`].
     ///
     /// `lenient` reads a value that is not canonical ([`Decimal::parse`] gives none), binary numbers among them. Where it gives none
     /// the value is no number and is replaced as if it were 0. It runs while no one else can change the key, so it must
     /// not come back to the store.
     ///
-    /// What is shown of a fraction has 14 digits. A counter keeps more: a result that is not shown as an integer may be a
-    /// little off the next one.
+    /// Integers are exact. A number with a fraction, or of 2^53 or more after such a one was added, is a double of which 14
+    /// digits are seen, and given; a counter goes on from all of it, a plain put from those digits.
     pub fn add_decimal(
         &self,
         key: &[u8],

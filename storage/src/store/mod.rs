@@ -73,7 +73,8 @@ pub(crate) struct View {
     pub(crate) segments: Segments,
 }
 
-/// An open database. All methods may be called from any thread.
+/// An open database. All methods may be called from any thread. Changes of what another thread has reserved
+/// ([`Store::reserve`]) give [`Error::Reserved`].
 #[derive(Debug)]
 pub struct Store {
     shared: Arc<Shared>,
