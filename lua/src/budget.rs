@@ -173,6 +173,12 @@ impl Budget {
         self.reached.store(reached as u8 + 1, Ordering::Relaxed);
     }
 
+    /// Whether the call is one that takes longer.
+    #[inline]
+    pub(crate) fn has_left_event_loop(&self) -> bool {
+        self.left_event_loop.load(Ordering::Relaxed)
+    }
+
     /// Why the call ends, if a limit ends it.
     pub(crate) fn reached(&self) -> Option<Reached> {
         Reached::of(self.reached.load(Ordering::Relaxed))

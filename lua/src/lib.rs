@@ -25,6 +25,7 @@ mod raw;
 mod sandbox;
 mod scripts;
 mod sets;
+mod slow;
 mod text;
 mod tonumber;
 mod value;

@@ -12,6 +12,7 @@ use crate::failure::{Figures, Repeats};
 use crate::host::Host;
 use crate::machines::{Machines, Taken};
 use crate::raw::Answer;
+use crate::slow::Slow;
 use crate::vm::{CallError, Parts};
 
 /// A script.
@@ -58,6 +59,7 @@ pub struct Scripts {
     /// Held while they are loaded anew.
     loading: Mutex<()>,
     repeats: Repeats,
+    slow: Slow,
 }
 
 /// What came of a call.
@@ -93,7 +95,14 @@ impl Scripts {
                 repeats.log(vm.context(), "_begin", &error);
             }
         })?;
-        Ok(Self { machines: ArcSwap::new(machines), parts, settings, loading: Mutex::new(()), repeats })
+        Ok(Self {
+            machines: ArcSwap::new(machines),
+            parts,
+            settings,
+            loading: Mutex::new(()),
+            repeats,
+            slow: Slow::default(),
+        })
     }
 
     /// Loads other scripts in place of these; calls that are under way end in the old ones. Stash and locks stay;
@@ -129,6 +138,12 @@ impl Scripts {
         }
     }
 
+    /// Whether a function took long when it was called last, so that it is better called where nobody waits for the thread.
+    #[inline]
+    pub fn is_slow(&self, name: &[u8]) -> bool {
+        self.slow.has(name)
+    }
+
     /// Calls a periodic function, where there is one of that name, in the machine of that number.
     pub fn call_periodic(&self, number: usize, name: &str) {
         let machines = self.machines.load_full();
@@ -147,7 +162,10 @@ impl Scripts {
         value: &[u8],
         take: impl FnOnce(Answer<'_>, bool) -> T,
     ) -> Called<T> {
-        match taken.vm().call(name, key, value, take) {
+        let called = taken.vm().call(name, key, value, take);
+        let ran_out = called.as_ref().is_err_and(CallError::ran_out_of_memory);
+        self.slow.note(name, ran_out || taken.vm().took_long());
+        match called {
             Ok(answered) => Called::Done(answered),
             Err(error) => self.failed(taken, name, &error),
         }
@@ -157,7 +175,9 @@ impl Scripts {
     fn failed<T>(&self, taken: &mut Taken<'_>, name: &[u8], error: &CallError) -> Called<T> {
         let vm = taken.vm();
         self.repeats.log(vm.context(), &String::from_utf8_lossy(name), error);
-        vm.tidy();
+        if error.ran_out_of_memory() {
+            vm.tidy();
+        }
         Called::Failed { wrote: vm.wrote() }
     }
 

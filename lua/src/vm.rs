@@ -43,6 +43,13 @@ pub struct CallError {
     pub traceback: String,
 }
 
+impl CallError {
+    /// Whether there was not enough memory.
+    pub(crate) fn ran_out_of_memory(&self) -> bool {
+        self.message.starts_with("not enough memory")
+    }
+}
+
 impl Vm {
     /// A machine without scripts.
     pub(crate) fn new(parts: &Parts, number: usize) -> mlua::Result<Self> {
@@ -134,7 +141,13 @@ impl Vm {
         self.context.budget.wrote()
     }
 
-    /// After an error: gives back what the call held.
+    /// Whether it was more than an event loop should carry out.
+    #[inline]
+    pub(crate) fn took_long(&self) -> bool {
+        self.context.budget.has_left_event_loop()
+    }
+
+    /// Gives back what the call held.
     pub(crate) fn tidy(&self) {
         // What cannot be freed now is freed later.
         let _ = self.lua.gc_collect();

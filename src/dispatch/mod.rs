@@ -167,7 +167,7 @@ impl ErrorNumber {
 }
 
 /// Whether a request may take long and must not hold up the connections that share its thread.
-pub fn is_slow(request: &Request<'_>) -> bool {
+pub fn is_slow(node: &Node, request: &Request<'_>) -> bool {
     match request {
         Request::FwmKeys { .. }
         | Request::Sync
@@ -178,6 +178,7 @@ pub fn is_slow(request: &Request<'_>) -> bool {
         | Request::SetMst { .. } => true,
         Request::Misc { name, args, .. } => misc::is_slow(name, args.len()),
         Request::MGet { keys } => keys.len() > 1000,
+        Request::Ext { name, .. } => node.scripts().is_some_and(|scripts| scripts.is_slow(name)),
         _ => false,
     }
 }

@@ -347,7 +347,9 @@ impl State {
                 Ok(Step::Request { request: Request::Follow(hello), .. }) => {
                     return End::HandOver(Handover::Follower(hello));
                 }
-                Ok(Step::Request { request, used: len }) if dispatch::is_slow(&request) => {
+                Ok(Step::Request { request, used: len })
+                    if dispatch::is_slow(&self.shared.node, &request) =>
+                {
                     return End::Slow { len };
                 }
                 Ok(Step::Request { request, used: len }) => {
