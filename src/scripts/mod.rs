@@ -3,7 +3,7 @@
 
 mod host;
 mod periodic;
-mod relay;
+pub mod relay;
 
 use std::io;
 use std::path::PathBuf;

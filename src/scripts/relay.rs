@@ -3,9 +3,12 @@
 //! An event loop can go to whoever is there once [`tokio::task::block_in_place`] has begun, and is taken back where nobody has it
 //! when that ends. So whoever hands one over stays in it until another thread serves it. That thread may have a script which
 //! takes long too, and hand the loop over in its turn: not before the first one is out, who would take it back otherwise, and
-//! then nobody served it.
+//! then nobody served it. And whoever has handed one over has none any more, whatever else he calls before he is back.
 
+use std::cell::Cell;
 use std::collections::HashMap;
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -15,6 +18,24 @@ use tokio::runtime::{Handle, Id, RuntimeFlavor};
 /// How long a call waits until another thread serves its event loop, before it goes on for a while. As a rule that takes a
 /// tenth of a millisecond, and a few more where all cores are busy.
 const PATIENCE: Duration = Duration::from_secs(1);
+
+thread_local! {
+    /// Whether this thread is in an event loop that it would have to hand over.
+    static HAS_LOOP: Cell<bool> = const { Cell::new(false) };
+}
+
+/// A task of an event loop, from which it can be handed over.
+pub async fn on_event_loop<F: Future>(task: F) -> F::Output {
+    let mut task = pin!(task);
+    poll_fn(|context| {
+        // Whoever polls it has the loop.
+        HAS_LOOP.set(true);
+        let polled = task.as_mut().poll(context);
+        HAS_LOOP.set(false);
+        polled
+    })
+    .await
+}
 
 /// The event loops of a node.
 #[derive(Debug, Default)]
@@ -38,12 +59,17 @@ struct State {
 impl Relays {
     /// Has another thread serve the event loop that this thread is in, if it is in one. False where none did in time.
     pub(super) fn hand_over(&self) -> bool {
+        if !HAS_LOOP.get() {
+            return true;
+        }
         let Ok(handle) = Handle::try_current() else { return true };
         if handle.runtime_flavor() != RuntimeFlavor::MultiThread {
             return true;
         }
         let relay = Arc::clone(self.0.lock().entry(handle.id()).or_default());
-        relay.hand_over(&handle)
+        let is_served = relay.hand_over(&handle);
+        HAS_LOOP.set(!is_served);
+        is_served
     }
 }
 
@@ -94,7 +120,9 @@ mod tests {
             let tasks: Vec<_> = (0..8)
                 .map(|_| {
                     let (relays, blocked) = (Arc::clone(&relays), Arc::clone(&blocked));
-                    runtime.spawn(async move {
+                    runtime.spawn(on_event_loop(async move {
+                        assert!(relays.hand_over());
+                        // As a second call in the same batch does: it has nothing to hand over.
                         assert!(relays.hand_over());
                         blocked.fetch_add(1, Ordering::Relaxed);
                         let begin = Instant::now();
@@ -105,7 +133,8 @@ mod tests {
                             );
                             std::thread::yield_now();
                         }
-                    })
+                        assert!(relays.hand_over());
+                    }))
                 })
                 .collect();
             let done = async {

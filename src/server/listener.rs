@@ -11,6 +11,7 @@ use lcnode::replication::Socket;
 use tokio::net::{TcpSocket, UnixSocket};
 
 use crate::config::Listen;
+use crate::scripts::relay::on_event_loop;
 use crate::server::Shared;
 use crate::server::runtime::Workers;
 use crate::server::{connection, handshake};
@@ -138,7 +139,7 @@ async fn accept_tcp(
     let stream = stream.into_std()?;
     let shared = Arc::clone(shared);
     let (number, worker) = workers.next();
-    worker.spawn(async move {
+    worker.spawn(on_event_loop(async move {
         let descriptor = stream.as_raw_fd();
         match tokio::net::TcpStream::from_std(stream) {
             Ok(stream) => {
@@ -154,7 +155,7 @@ async fn accept_tcp(
             }
             Err(error) => tracing::error!("cannot serve {peer}: {error}"),
         }
-    });
+    }));
     Ok(())
 }
 
@@ -167,7 +168,7 @@ async fn accept_unix(
     let stream = stream.into_std()?;
     let shared = Arc::clone(shared);
     let (number, worker) = workers.next();
-    worker.spawn(async move {
+    worker.spawn(on_event_loop(async move {
         let descriptor = stream.as_raw_fd();
         match tokio::net::UnixStream::from_std(stream) {
             Ok(stream) => {
@@ -181,6 +182,6 @@ async fn accept_unix(
             }
             Err(error) => tracing::error!("cannot serve a local client: {error}"),
         }
-    });
+    }));
     Ok(())
 }
