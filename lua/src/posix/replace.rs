@@ -46,8 +46,8 @@ fn pieces(template: &[u8]) -> Vec<Piece> {
 
 impl Regex {
     /// The text, up to its first NUL, with each match replaced by `with` (in which `&` is the match, `\1` a group,
-    /// and a backslash takes the meaning of what follows). After a match that is empty no further one
-    /// is replaced; an empty expression replaces nothing. Between two matches a new text begins, but for `^`.
+    /// and a backslash takes the meaning of what follows). After an empty match at the
+    /// start of what is left, none is replaced any more; an empty expression replaces nothing. Between two matches a new text begins, but for `^`.
     ///
     /// # Errors
     /// [`ReplaceError::TooLong`] for more than `limit` bytes, and as the meter says.
@@ -81,7 +81,8 @@ impl Regex {
                 }
             }
             rest = &rest[end..];
-            if start == end {
+            // Here it would be found again and again.
+            if end == 0 {
                 break;
             }
             let next = self.continued_searcher();

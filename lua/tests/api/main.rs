@@ -1,6 +1,10 @@
 //! Scripts as a node runs them, over records in a map.
 
+#[cfg(test)]
 mod answers;
+#[cfg(test)]
 mod host;
+#[cfg(test)]
 mod limits;
+#[cfg(test)]
 mod utilities;

@@ -79,6 +79,12 @@ fn sets_are_as_observed() {
     check(include_str!("observed/sets.txt"));
 }
 
+/// Expressions made at random.
+#[test]
+fn random_expressions_are_as_observed() {
+    check(include_str!("observed/random.txt"));
+}
+
 #[test]
 fn arguments_of_file_functions_are_as_observed() {
     check(include_str!("observed/files.txt"));
