@@ -37,11 +37,13 @@ impl Figures {
     }
 }
 
-/// The message of an error as a script would see it: without what `mlua` puts around it.
+/// The message of an error as a script would see it: without what `mlua` puts around it, and without the stack that it
+/// writes behind the message of an error that went through a function in Rust.
 pub(crate) fn message(error: &Error) -> String {
     match error {
-        Error::RuntimeError(message) | Error::MemoryError(message) | Error::SyntaxError { message, .. } => {
-            message.clone()
+        Error::MemoryError(_) => "not enough memory (--ext-max-memory)".to_owned(),
+        Error::RuntimeError(message) | Error::SyntaxError { message, .. } => {
+            message.split("\nstack traceback:").next().unwrap_or_default().to_owned()
         }
         Error::CallbackError { cause, .. } => message(cause),
         Error::BadArgument { cause, .. } => message(cause),
@@ -101,8 +103,7 @@ impl Repeats {
             }
         };
         let repeated = if more > 0 { format!(" (and {more} times more since)") } else { String::new() };
-        let calls =
-            error.traceback.lines().skip(1).map(str::trim).filter(|call| !call.starts_with("[C]: in ?"));
+        let calls = error.traceback.lines().skip(1).map(str::trim).filter(|call| !call.ends_with(": ?"));
         let trace = calls.collect::<Vec<&str>>().join(", called from ");
         let trace = if trace.is_empty() { trace } else { format!("; raised {trace}") };
         context.host.log(Level::Error, &format!("Lua error: {text}{repeated}{trace}"));

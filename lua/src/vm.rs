@@ -3,14 +3,15 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use mlua::{HookTriggers, Lua, LuaOptions, StdLib, Value as LuaValue, VmState};
+use mlua::{HookTriggers, Lua, LuaOptions, Value as LuaValue, VmState};
 
 use crate::api::{self, Context};
-use crate::budget::{Budget, Limits, TICK};
+use crate::budget::{Budget, INTERVAL, Limits};
 use crate::common::Common;
 use crate::host::Host;
+use crate::pressure::Pressure;
 use crate::raw::{Answer, Raw};
-use crate::{Allowed, LoadError, Script, failure};
+use crate::{Allowed, LoadError, Script, failure, sandbox};
 
 /// The version that scripts see, that of the original.
 const VERSION: &str = "1.1.41";
@@ -45,7 +46,8 @@ pub struct CallError {
 impl Vm {
     /// A machine without scripts.
     pub(crate) fn new(parts: &Parts, number: usize) -> mlua::Result<Self> {
-        let lua = Lua::new_with(StdLib::ALL_SAFE, LuaOptions::new().catch_rust_panics(false))?;
+        let libraries = sandbox::libraries(parts.allowed);
+        let lua = Lua::new_with(libraries, LuaOptions::new().catch_rust_panics(false))?;
         let context = Arc::new(Context {
             host: Arc::clone(&parts.host),
             common: Arc::clone(&parts.common),
@@ -56,16 +58,18 @@ impl Vm {
             expressions: Default::default(),
             evaluating: AtomicBool::new(false),
         });
-        let handler = lua.create_function(|lua, error: LuaValue| {
+        sandbox::install(&lua, context.clone(), parts.allowed)?;
+        let ending = Arc::clone(&context);
+        let handler = lua.create_function(move |lua, error: LuaValue| {
             let message = match &error {
+                LuaValue::Error(_) if ending.budget.reached().is_some() => ending.budget.why(),
                 LuaValue::Error(error) => failure::message(error),
                 // What the original writes of other objects.
                 other => lua
                     .coerce_string(other.clone())?
                     .map_or("(null)".to_owned(), |text| text.to_string_lossy()),
             };
-            let trace = lua.traceback(None, 1)?;
-            lua.create_string(format!("{message}\0{}", trace.to_string_lossy()))
+            lua.create_string(format!("{message}\0{}", sandbox::traceback(lua, 1)))
         })?;
         let raw = Raw::new(&lua, handler)?;
         api::register(&lua, &context)?;
@@ -76,10 +80,12 @@ impl Vm {
         globals.raw_set("_thnum", parts.machines)?;
         globals.raw_set("_thid", number + 1)?;
         let watching = Arc::clone(&context);
-        lua.set_global_hook(HookTriggers::new().every_nth_instruction(TICK as u32), move |_, _| {
+        let pressure = Pressure::new(parts.limits.memory);
+        lua.set_global_hook(HookTriggers::new().every_nth_instruction(INTERVAL), move |lua, _| {
+            pressure.relieve(lua);
             watching
                 .budget
-                .tick()
+                .step()
                 .map(|()| VmState::Continue)
                 .map_err(|_| mlua::Error::runtime(watching.budget.why()))
         })?;
@@ -169,7 +175,12 @@ impl Vm {
 /// Runs code given to `_eval`; its errors are logged.
 pub(crate) fn evaluate(lua: &Lua, context: &Context, code: &[u8]) {
     context.evaluating.store(true, Ordering::Relaxed);
-    if let Err(error) = lua.load(code).set_name("=_eval").set_mode(mlua::chunk::ChunkMode::Text).exec() {
+    let ran = match sandbox::check_chunk(code, &context.budget) {
+        Ok(Ok(())) => lua.load(code).set_name("=_eval").set_mode(mlua::chunk::ChunkMode::Text).exec(),
+        Ok(Err(refusal)) => Err(mlua::Error::runtime(refusal)),
+        Err(_) => Err(mlua::Error::runtime(context.budget.why())),
+    };
+    if let Err(error) = ran {
         failure::log(context, "_eval", &failure::message(&error));
     }
     context.evaluating.store(false, Ordering::Relaxed);

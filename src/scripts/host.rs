@@ -3,24 +3,19 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::sync_channel;
-use std::time::Duration;
 
 use lcnode::changes;
 use lcnode_lua::{Deadline, Decimal, Host, HostError, Level, Scan};
 use lcnode_storage::{self as storage, Attributes, Error, KeyIterator, Scope, Store};
-use tokio::runtime::{Handle, RuntimeFlavor};
 
+use super::relay::Relays;
 use crate::dispatch::{Node, scripted};
-
-/// How long a call waits until another thread serves its event loop, before it goes on for a while. As a rule that takes a
-/// tenth of a millisecond, and a few more where all cores are busy.
-const HANDOVER: Duration = Duration::from_secs(1);
 
 /// A node's records and its log.
 #[derive(Debug)]
 pub(super) struct NodeHost {
     node: Arc<Node>,
+    relays: Relays,
     stopping: AtomicBool,
     /// The database is out of reach: for what is called at the very end.
     closed: AtomicBool,
@@ -30,7 +25,12 @@ type Result<T> = std::result::Result<T, HostError>;
 
 impl NodeHost {
     pub(super) fn new(node: Arc<Node>) -> Self {
-        Self { node, stopping: AtomicBool::new(false), closed: AtomicBool::new(false) }
+        Self {
+            node,
+            relays: Relays::default(),
+            stopping: AtomicBool::new(false),
+            closed: AtomicBool::new(false),
+        }
     }
 
     /// Calls that wait or loop are to end.
@@ -259,25 +259,8 @@ impl Host for NodeHost {
         Ok(())
     }
 
-    /// Has another thread serve the event loop of this one, if it is one's.
     fn leave_event_loop(&self) -> bool {
-        let Ok(handle) = Handle::try_current() else { return true };
-        if handle.runtime_flavor() != RuntimeFlavor::MultiThread {
-            return true;
-        }
-        let (serves, served) = sync_channel(1);
-        tokio::task::block_in_place(|| {
-            // It is taken back here unless somebody has it before this ends.
-            handle.spawn(async move {
-                // Nobody waits for it any more after `HANDOVER`.
-                let _ = serves.try_send(());
-            });
-            let is_served = served.recv_timeout(HANDOVER).is_ok();
-            if !is_served {
-                tracing::warn!("a script takes long, and there is no other thread yet to serve its clients");
-            }
-            is_served
-        })
+        self.relays.hand_over()
     }
 
     fn is_stopping(&self) -> bool {

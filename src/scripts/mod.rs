@@ -3,6 +3,7 @@
 
 mod host;
 mod periodic;
+mod relay;
 
 use std::io;
 use std::path::PathBuf;

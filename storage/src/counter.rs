@@ -140,10 +140,10 @@ impl<'a> Counter<'a> {
         Self { base, sums, step: None }
     }
 
-    /// The same with an addition made at `ts` by a server in one of its runs. None where it cannot be kept as a sum:
-    /// the others are of another family (numbers in decimal text are one, binary ones the other), a client sees no
+    /// Adds what a server added at `ts` in one of its runs. None, and this is of no use any more, where that cannot be kept as a
+    /// sum: the others are of another family (numbers in decimal text are one, binary ones the other), a client sees no
     /// number of this kind, or what it comes to is too large.
-    pub fn plus(mut self, origin: u16, run: u32, ts: u64, amount: Amount) -> Option<Self> {
+    pub fn add(&mut self, origin: u16, run: u32, ts: u64, amount: Amount) -> Option<()> {
         let is_decimal = amount.is_decimal();
         if self.newest().is_some_and(|sum| sum.amount.is_decimal() != is_decimal)
             || self.base.value.is_some_and(|value| number(value, amount).is_none())
@@ -162,7 +162,7 @@ impl<'a> Counter<'a> {
             self.decimal()?.number()?;
         }
         self.step = (!is_decimal).then_some(amount);
-        Some(self)
+        Some(())
     }
 
     /// Whether both are the same, however they came about.
@@ -197,7 +197,7 @@ impl<'a> Counter<'a> {
             amount => self.binary(amount),
         });
         // A base that is no such number hides what was added without knowledge of it.
-        total.map(|total| total.to_bytes().into()).or(self.base.value.map(Into::into))
+        total.map(|total| total.to_bytes().into_vec().into()).or(self.base.value.map(Into::into))
     }
 
     /// What it comes to as a binary number of a kind; none where the base is no such number.

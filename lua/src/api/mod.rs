@@ -110,6 +110,12 @@ impl Context {
     }
 }
 
+impl Meter for Context {
+    fn work(&self, steps: u64) -> Result<(), LimitReached> {
+        self.budget.work(steps)
+    }
+}
+
 impl Function {
     const fn direct(
         name: &'static str,

@@ -111,6 +111,7 @@ fn lock(context: &Context, args: &Args<'_>, output: &mut Output) -> Result<(), F
         Locked::Yes => output.bool(true),
         Locked::Stopping => output.bool(false),
         Locked::TooLate => {
+            context.budget.end_at_deadline();
             let name = String::from_utf8_lossy(&name).into_owned();
             return Err(Fault::Message(format!(
                 "_lock: {name} is not free before the end of the call (--ext-max-time)"

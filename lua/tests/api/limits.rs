@@ -36,6 +36,23 @@ fn a_limit_ends_its_call_and_nothing_else() {
     assert_eq!(
         scripts.figures().limits(),
         3,
-        "loop, sleep, walk; what else ends a call is an error like any other"
+        "loop, sleep, lock, walk; what else ends a call is an error like any other"
     );
+}
+
+#[test]
+fn what_is_garbage_does_not_count_against_the_memory() {
+    let source = "
+        function churn(size, kept)
+            local live = {}
+            for i = 1, kept do live[i] = string.rep('x', 1e6) .. i end
+            for i = 1, 2e7 / size do local s = string.rep('x', size) .. i end
+            return #live
+        end";
+    for (size, kept) in [("10000", "0"), ("10000", "9"), ("100000", "12"), ("1000000", "9"), ("3000000", "0")]
+    {
+        let (memory, scripts) = loaded(source);
+        let answer = call(&scripts, "churn", size.as_bytes(), kept.as_bytes());
+        assert_eq!(answer, Some(kept.into()), "{size} {kept}: {:?}", memory.errors());
+    }
 }

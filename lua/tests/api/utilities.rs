@@ -175,6 +175,20 @@ fn nothing_outgrows_the_limits() {
     }
 }
 
+/// The 46 that scripts of the original may call.
+#[test]
+fn every_function_is_there() {
+    let names = "_eval _log _put _putkeep _putcat _out _get _vsiz _iterinit _iternext _fwmkeys _addint _adddouble _vanish \
+                 _rnum _size _misc _foreach _mapreduce _stashput _stashputkeep _stashputcat _stashout _stashget \
+                 _stashvanish _stashforeach _lock _unlock _pack _unpack _split _codec _hash _bit _strstr _regex _ucs \
+                 _dist _isect _union _time _sleep _stat _glob _remove _mkdir";
+    let scripts = scripts(Allowed::default());
+    assert_eq!(names.split_whitespace().count(), 46);
+    for name in names.split_whitespace() {
+        assert_eq!(shown(&scripts, &format!("type({name})")), "\"function\"", "{name}");
+    }
+}
+
 #[test]
 fn odd_tables_do_no_harm() {
     let scripts = with_files();

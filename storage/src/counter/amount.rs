@@ -1,5 +1,7 @@
 //! Numbers that are added.
 
+use smallvec::SmallVec;
+
 use super::decimal::Decimal;
 
 /// A number to be added. Equal are those of the same bits.
@@ -74,11 +76,11 @@ impl Amount {
     }
 
     /// As a client sees it.
-    pub fn to_bytes(self) -> Vec<u8> {
+    pub fn to_bytes(self) -> SmallVec<[u8; 8]> {
         match self {
-            Self::Int(num) => num.to_le_bytes().to_vec(),
-            Self::Double(num) => num.to_le_bytes().to_vec(),
-            Self::Decimal(num) => num.to_string().into_bytes(),
+            Self::Int(num) => SmallVec::from_slice(&num.to_le_bytes()),
+            Self::Double(num) => SmallVec::from_slice(&num.to_le_bytes()),
+            Self::Decimal(num) => SmallVec::from_vec(num.to_string().into_bytes()),
         }
     }
 

@@ -6,6 +6,12 @@ fn base(ts: u64, value: Option<&'static [u8]>) -> Counter<'static> {
     Counter { base: Base { stamp, value, attributes: Attributes::default() }, ..Counter::NOTHING }
 }
 
+impl Counter<'static> {
+    fn plus(mut self, origin: u16, run: u32, ts: u64, amount: Amount) -> Option<Self> {
+        self.add(origin, run, ts, amount).map(|()| self)
+    }
+}
+
 fn plus(counter: Counter<'static>, origin: u16, ts: u64, num: i32) -> Counter<'static> {
     let counter = counter.plus(origin, 1, ts, Amount::Int(num)).unwrap();
     Counter { step: None, ..counter }

@@ -111,7 +111,8 @@ pub fn append_addition(
 ) -> Result<Option<(Address, u64, Amount)>> {
     let Addition { key, before, amount, run, by, after: later_than, memo } = addition;
     let after = |ts| {
-        let counter = before.clone().plus(kit.origin, run, ts, amount)?;
+        let mut counter = before.clone();
+        counter.add(kit.origin, run, ts, amount)?;
         Some((counter.seen().unwrap_or_default(), counter.encode()))
     };
     // As long as at the time it will get: the newest is what a client sees.
