@@ -5,6 +5,5 @@
 -- Failures (code 1, nothing changed): a value that is no finite number; a sum outside of these limits.
 -- What two masters add at the same time adds up.
 
-function incr(key, value)
-  return _incr(key, value)
-end
+-- A function of the node itself: it is carried out without Lua.
+incr = _incr
