@@ -46,8 +46,9 @@ fn pieces(template: &[u8]) -> Vec<Piece> {
 
 impl Regex {
     /// The text, up to its first NUL, with each match replaced by `with` (in which `&` is the match, `\1` a group,
-    /// and a backslash takes the meaning of what follows). After a match that is empty no further one
-    /// is replaced; an empty expression replaces nothing. Between two matches a new text begins, but for `^`.
+    /// and a backslash takes the meaning of what follows). Between two matches a new text begins, but for `^`.
+    /// After an empty match where such a text begins, nothing more is replaced; an empty expression replaces
+    /// nothing at all.
     ///
     /// # Errors
     /// [`ReplaceError::TooLong`] for more than `limit` bytes, and as the meter says.
@@ -81,7 +82,8 @@ impl Regex {
                 }
             }
             rest = &rest[end..];
-            if start == end {
+            // Here it would be found again and again.
+            if end == 0 {
                 break;
             }
             let next = self.continued_searcher();

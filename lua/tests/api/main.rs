@@ -8,4 +8,5 @@ mod host;
 mod hostile;
 #[cfg(test)]
 mod limits;
+#[cfg(test)]
 mod utilities;

@@ -79,6 +79,12 @@ fn sets_are_as_observed() {
     check(include_str!("observed/sets.txt"));
 }
 
+/// Expressions made at random.
+#[test]
+fn random_expressions_are_as_observed() {
+    check(include_str!("observed/random.txt"));
+}
+
 #[test]
 fn arguments_of_file_functions_are_as_observed() {
     check(include_str!("observed/files.txt"));
@@ -166,6 +172,20 @@ fn nothing_outgrows_the_limits() {
         // What it left is garbage; Lua 5.1 does not collect when memory runs out.
         shown(&limited, "collectgarbage()");
         assert_eq!(shown(&limited, "1 + 1"), "2", "after {expression}: {:?}", memory.errors());
+    }
+}
+
+/// The 46 that scripts of the original may call.
+#[test]
+fn every_function_is_there() {
+    let names = "_eval _log _put _putkeep _putcat _out _get _vsiz _iterinit _iternext _fwmkeys _addint _adddouble _vanish \
+                 _rnum _size _misc _foreach _mapreduce _stashput _stashputkeep _stashputcat _stashout _stashget \
+                 _stashvanish _stashforeach _lock _unlock _pack _unpack _split _codec _hash _bit _strstr _regex _ucs \
+                 _dist _isect _union _time _sleep _stat _glob _remove _mkdir";
+    let scripts = scripts(Allowed::default());
+    assert_eq!(names.split_whitespace().count(), 46);
+    for name in names.split_whitespace() {
+        assert_eq!(shown(&scripts, &format!("type({name})")), "\"function\"", "{name}");
     }
 }
 
