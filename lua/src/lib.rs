@@ -4,20 +4,28 @@
 //! scripts may do with records is up to a [`Host`].
 
 mod api;
+mod bit;
 mod budget;
+mod codec;
 mod common;
 mod decimal;
 mod failure;
+mod files;
+mod hash;
 mod host;
 mod machines;
 mod mapreduce;
 mod meter;
 mod number;
+mod pack;
 mod pattern;
+pub mod posix;
 mod pressure;
 mod raw;
 mod sandbox;
 mod scripts;
+mod sets;
+mod text;
 mod tonumber;
 mod value;
 mod vm;

@@ -1,4 +1,4 @@
-//! Numbers as Lua 5.1 writes them.
+//! Numbers as Lua 5.1 writes them, and as functions written in C cut them to integers.
 
 /// As C's `%.14g`.
 pub fn format_g14(number: f64) -> String {
@@ -29,28 +29,30 @@ fn trim_zeros(digits: &str) -> &str {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// A number cut to 64 bits as C on x86-64 does: without its fraction, and -2^63 for what has no place.
+pub(crate) fn to_i64(number: f64) -> i64 {
+    const LIMIT: f64 = 9_223_372_036_854_775_808.0;
+    if (-LIMIT..LIMIT).contains(&number) { number as i64 } else { i64::MIN }
+}
 
-    #[test]
-    fn numbers_of_the_original() {
-        for (number, text) in [
-            (3.0, "3"),
-            (3.5, "3.5"),
-            (1.0 / 3.0, "0.33333333333333"),
-            (99999999999999.0, "99999999999999"),
-            (1e14, "1e+14"),
-            (123456789012345.0, "1.2345678901234e+14"),
-            (9007199254740992.0, "9.007199254741e+15"),
-            (-0.0, "-0"),
-            (0.0, "0"),
-            (f64::INFINITY, "inf"),
-            (f64::NEG_INFINITY, "-inf"),
-            (1e-5, "1e-05"),
-            (0.0001, "0.0001"),
-        ] {
-            assert_eq!(format_g14(number), text);
-        }
+/// The same as an unsigned number: from 2^63 up to 2^64, and 0 beyond.
+pub(crate) fn to_u64(number: f64) -> u64 {
+    const HALF: f64 = 9_223_372_036_854_775_808.0;
+    match number >= HALF {
+        true => to_i64(number - HALF).cast_unsigned() ^ 1 << 63,
+        false => to_i64(number).cast_unsigned(),
     }
 }
+
+/// The lower 32 bits of [`to_i64`].
+pub(crate) fn to_u32(number: f64) -> u32 {
+    (to_i64(number).cast_unsigned() & u64::from(u32::MAX)) as u32
+}
+
+/// A number cut to 32 bits: -2^31 for what has no place.
+pub(crate) fn to_i32(number: f64) -> i32 {
+    i32::try_from(to_i64(number)).unwrap_or(i32::MIN)
+}
+
+#[cfg(test)]
+mod tests;

@@ -54,6 +54,8 @@ impl Vm {
             budget: Budget::new(Arc::clone(&parts.host), parts.limits),
             machines: OnceLock::new(),
             number,
+            allowed: parts.allowed,
+            expressions: Default::default(),
             evaluating: AtomicBool::new(false),
         });
         sandbox::install(&lua, context.clone(), parts.allowed)?;

@@ -4,11 +4,11 @@
 use std::ops::ControlFlow;
 
 use lcnode::replication::digest;
+use lcnode_lua::posix::Regex;
 use lcnode_protocol::{Command, Items, Reply};
 use lcnode_storage::KeyIterator;
 
 use super::numbers::leading;
-use super::posix_regex::PosixRegex;
 use super::read::{self, too_large};
 use super::{ErrorNumber, Node, Session, admin, note, write};
 
@@ -248,7 +248,7 @@ fn iter_next(node: &Node, session: &mut Session, reply: &mut impl Reply) {
 }
 
 fn regex(node: &Node, session: &mut Session, pattern: &[u8], max: i64, reply: &mut impl Reply) {
-    let regex = match PosixRegex::new(pattern) {
+    let regex = match Regex::new(pattern) {
         Ok(regex) => regex,
         Err(error) => {
             tracing::info!("do_misc: regex: {error}");

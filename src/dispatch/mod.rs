@@ -11,7 +11,6 @@ mod ext;
 mod master;
 mod misc;
 mod numbers;
-mod posix_regex;
 mod read;
 mod refusals;
 mod restore;

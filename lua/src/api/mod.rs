@@ -1,8 +1,10 @@
 //! The functions that scripts find beside Lua's own: one table, from which they are registered and documented.
 
 mod control;
+mod files;
 mod records;
 mod shared;
+mod utilities;
 mod walks;
 
 pub use records::decimal;
@@ -84,6 +86,10 @@ pub(crate) struct Context {
     pub(crate) machines: std::sync::OnceLock<Weak<Machines>>,
     /// The number of this one among them, from 0.
     pub(crate) number: usize,
+    /// What scripts may do beside working with records.
+    pub(crate) allowed: crate::Allowed,
+    /// Regular expressions that were used last.
+    pub(crate) expressions: utilities::Expressions,
     /// Whether code given to `_eval` is being run.
     pub(crate) evaluating: std::sync::atomic::AtomicBool,
 }
@@ -174,7 +180,9 @@ pub const FAMILIES: &[Family] = &[
     Family { title: "Records", functions: records::FUNCTIONS },
     Family { title: "All records", functions: walks::FUNCTIONS },
     Family { title: "Stash and locks", functions: shared::FUNCTIONS },
+    Family { title: "Packing, text and sets", functions: utilities::FUNCTIONS },
     Family { title: "Running", functions: control::FUNCTIONS },
+    Family { title: "Files", functions: files::FUNCTIONS },
 ];
 
 /// Registers all functions.

@@ -4,8 +4,9 @@ use std::borrow::Cow;
 
 use super::{Context, Fault, Function, copied, count, text};
 use crate::decimal::Decimal;
+use crate::number::to_i32;
 use crate::raw::Args;
-use crate::tonumber::{saturated_int, tonumber};
+use crate::tonumber::tonumber;
 use crate::value::{Output, Value};
 
 pub(super) const FUNCTIONS: &[Function] = &[
@@ -146,7 +147,7 @@ fn amount(args: &Args<'_>) -> Result<f64, Fault> {
 
 fn add_int(context: &Context, args: &Args<'_>, out: &mut Output) -> Result<(), Fault> {
     count(args, 2)?;
-    let (key, num) = (text(args, 0)?, saturated_int(amount(args)?));
+    let (key, num) = (text(args, 0)?, to_i32(amount(args)?));
     match context.host.add_int(&key, num, &|| context.deadline())? {
         Some(sum) => {
             context.budget.note_write();

@@ -86,7 +86,18 @@ impl<'a> Args<'a> {
         let Some(index) = stack(index, len) else { return Ok(None) };
         let mut left = MAX_ELEMENTS;
         // SAFETY: as above; elements of a table are reached by it as long as it is not changed, and no Lua runs here.
-        unsafe { whole(state, index, MAX_DEPTH, &mut left).map(Some) }
+        unsafe { whole(state, index, Levels::All(MAX_DEPTH), &mut left).map(Some) }
+    }
+
+    /// The same, but tables below `depth` levels of them are given empty: for functions that look no deeper.
+    ///
+    /// Errors: it has too many elements.
+    pub(crate) fn value_to(&self, index: usize, depth: usize) -> Result<Option<Value<'a>>, Fault> {
+        let Source::Stack { state, len } = self.source else { return Ok(self.plain(index)) };
+        let Some(index) = stack(index, len) else { return Ok(None) };
+        let mut left = MAX_ELEMENTS;
+        // SAFETY: as above.
+        unsafe { whole(state, index, Levels::Cut(depth), &mut left).map(Some) }
     }
 }
 
@@ -110,25 +121,39 @@ unsafe fn scalar<'a>(state: *mut lua_State, index: c_int) -> Value<'a> {
     }
 }
 
+/// How many levels of tables are read.
+#[derive(Clone, Copy)]
+enum Levels {
+    /// More are an error.
+    All(usize),
+    /// Tables below are given empty.
+    Cut(usize),
+}
+
 /// SAFETY: see [`string`]; what a table holds must stay in it.
 unsafe fn whole<'a>(
     state: *mut lua_State,
     index: c_int,
-    depth: usize,
+    levels: Levels,
     left: &mut usize,
 ) -> Result<Value<'a>, Fault> {
     // SAFETY: one value is pushed for each level, of which there are fewer than `LUA_MINSTACK`, and taken off again.
     unsafe {
         let mut value = scalar(state, index);
         let Value::Array(elements) = &mut value else { return Ok(value) };
+        let below = match levels {
+            Levels::Cut(0) => return Ok(value),
+            Levels::All(levels) => levels.checked_sub(1).map(Levels::All),
+            Levels::Cut(levels) => levels.checked_sub(1).map(Levels::Cut),
+        };
         let len = ffi::lua_objlen(state, index);
-        if depth == 0 || len > *left {
+        let Some(below) = below.filter(|_| len <= *left) else {
             return Err(Fault::Message("a table is too large or nested too deeply".to_owned()));
-        }
+        };
         *left -= len;
         for number in 1..=len as c_int {
             ffi::lua_rawgeti_(state, index, number);
-            let element = whole(state, ffi::lua_gettop(state), depth - 1, left);
+            let element = whole(state, ffi::lua_gettop(state), below, left);
             ffi::lua_settop(state, -2);
             elements.push(element?);
         }

@@ -35,7 +35,7 @@ fn a_limit_ends_its_call_and_nothing_else() {
     }
     assert_eq!(
         scripts.figures().limits(),
-        3,
+        4,
         "loop, sleep, lock, walk; what else ends a call is an error like any other"
     );
 }

@@ -8,3 +8,4 @@ mod host;
 mod hostile;
 #[cfg(test)]
 mod limits;
+mod utilities;
