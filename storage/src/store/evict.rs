@@ -126,7 +126,7 @@ impl Shared {
     fn forget(&self, segment: &Segment, offset: usize, key: &[u8], len: usize) -> bool {
         let hash = self.hasher.hash(key);
         let stripe = self.lock_stripe(hash);
-        if stripe.reserved.check().is_err() {
+        if stripe.reserved.check(hash).is_err() {
             // Who has it reserved may just have read it. It goes another time: its turn comes again when the end of the
             // log has been reached, or compaction has moved it there.
             return false;

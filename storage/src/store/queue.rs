@@ -17,22 +17,32 @@ use parking_lot::{Mutex, MutexGuard};
 
 use crate::index::STRIPES;
 
-/// A part of the keys that can be reserved: those that share a lock, or all of them.
+/// What can be reserved: a key, by its hash, or all of them. Keys that share a stripe cannot be reserved by two at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Scope(Option<u16>);
+pub struct Scope(Option<u64>);
 
 impl Scope {
     /// All keys.
     pub const ALL: Self = Self(None);
 
-    /// The part of a key with this hash.
+    /// The key with this hash.
     pub(crate) fn of(hash: u64) -> Self {
-        Self(Some((hash as usize & (STRIPES - 1)) as u16))
+        Self(Some(hash))
+    }
+
+    /// Whether two callers cannot have reserved this and another at the same time.
+    pub fn excludes(self, other: Self) -> bool {
+        self.stripe().zip(other.stripe()).is_none_or(|(one, other)| one == other)
+    }
+
+    /// The hash of the key; none for all of them.
+    pub(crate) fn hash(self) -> Option<u64> {
+        self.0
     }
 
     /// The stripe; none for all of them.
     pub(crate) fn stripe(self) -> Option<u64> {
-        self.0.map(u64::from)
+        self.0.map(|hash| hash & (STRIPES as u64 - 1))
     }
 
     /// All its stripes.
@@ -52,15 +62,15 @@ struct Stripes {
 impl Stripes {
     fn add(&mut self, scope: Scope) {
         self.some = true;
-        match scope.0 {
-            Some(stripe) => self.bits[usize::from(stripe) / 64] |= 1 << (stripe % 64),
+        match scope.stripe() {
+            Some(stripe) => self.bits[stripe as usize / 64] |= 1 << (stripe % 64),
             None => self.all = true,
         }
     }
 
     fn has_any_of(&self, scope: Scope) -> bool {
-        match scope.0 {
-            Some(stripe) => self.all || self.bits[usize::from(stripe) / 64] >> (stripe % 64) & 1 == 1,
+        match scope.stripe() {
+            Some(stripe) => self.all || self.bits[stripe as usize / 64] >> (stripe % 64) & 1 == 1,
             None => self.some,
         }
     }

@@ -1,6 +1,6 @@
 //! Reservations: a caller holds keys over several changes, and others may not change them meanwhile.
 //!
-//! What is reserved are stripes (see [`crate::store::stripe`]), so other keys that share one are reserved with it. It is
+//! What is reserved is a key of a stripe (see [`crate::store::stripe`]), or all of it. It is
 //! written under the stripe's lock who has it, and whoever changes a record looks there. Nobody waits in a change: it is
 //! refused with [`Error::Reserved`], and whoever can wait does so apart from it. What comes from other servers waits.
 //!
@@ -41,21 +41,32 @@ pub(crate) struct Reserved {
     by: Cell<u64>,
     /// How often.
     depth: Cell<u32>,
+    /// The hash of the key that is meant; none where it is all keys of the stripe.
+    hash: Cell<Option<u64>>,
 }
 
 impl Reserved {
-    /// An error where another thread has it.
+    /// An error where another thread has the key with this hash.
     #[inline]
-    pub(crate) fn check(&self) -> Result<()> {
-        if self.by.get() == 0 { Ok(()) } else { self.check_owner() }
+    pub(crate) fn check(&self, hash: u64) -> Result<()> {
+        if self.by.get() == 0 { Ok(()) } else { self.check_owner(Some(hash)) }
+    }
+
+    /// An error where another thread has any key of the stripe.
+    pub(crate) fn check_all(&self) -> Result<()> {
+        if self.by.get() == 0 { Ok(()) } else { self.check_owner(None) }
     }
 
     #[cold]
-    fn check_owner(&self) -> Result<()> {
-        if self.by.get() == me() { Ok(()) } else { Err(Error::Reserved) }
+    fn check_owner(&self, hash: Option<u64>) -> Result<()> {
+        let is_another_key = hash.zip(self.hash.get()).is_some_and(|(wanted, reserved)| wanted != reserved);
+        if self.by.get() == me() || is_another_key { Ok(()) } else { Err(Error::Reserved) }
     }
 
-    fn take(&self) {
+    fn take(&self, hash: Option<u64>) {
+        // Whoever has several keys of a stripe has all of it until he lets go of the last.
+        let same = self.depth.get() == 0 || self.hash.get() == hash;
+        self.hash.set(hash.filter(|_| same));
         self.by.set(me());
         self.depth.set(self.depth.get() + 1);
     }
@@ -120,7 +131,8 @@ impl Wake for Unpark {
 
 impl Store {
     /// Reserves a key for the calling thread: until the reservation is dropped, changes of it by others are refused with
-    /// [`Error::Reserved`], or wait, where they come from other servers. So are, as a rule, some 1/256 of all other keys.
+    /// [`Error::Reserved`], or wait, where they come from other servers. Some 1/256 of all other keys cannot be reserved
+    /// meanwhile, but changed.
     /// Waits until `deadline` for what others have. Reentrant: a thread that has it already gets it again.
     ///
     /// Errors: [`Error::Reserved`] at the deadline; [`Error::Deadlock`] where its holder waits, directly or through others,
@@ -140,7 +152,7 @@ impl Store {
         self.shared.wait_for(scope, deadline)
     }
 
-    /// The keys that are reserved together with this one.
+    /// A key, to be waited for or reserved.
     pub fn scope_of(&self, key: &[u8]) -> Scope {
         Scope::of(self.shared.hasher.hash(key))
     }
@@ -199,9 +211,12 @@ impl Shared {
         }
     }
 
-    /// Whether no other thread has any of a scope.
+    /// Whether a change of something of a scope would not be refused.
     fn is_free(&self, scope: Scope) -> bool {
-        scope.stripes().all(|stripe| self.lock_as_it_is(stripe).reserved.check().is_ok())
+        scope.stripes().all(|stripe| {
+            let held = self.lock_as_it_is(stripe);
+            scope.hash().map_or_else(|| held.reserved.check_all(), |hash| held.reserved.check(hash)).is_ok()
+        })
     }
 
     /// Reserves a scope if no other thread has any of it.
@@ -209,12 +224,12 @@ impl Shared {
         let mut stripes = Vec::new();
         for stripe in scope.stripes() {
             let held = self.lock_as_it_is(stripe);
-            if held.reserved.check().is_err() {
+            if held.reserved.check_all().is_err() {
                 return false;
             }
             stripes.push(held);
         }
-        stripes.iter().for_each(|held| held.reserved.take());
+        stripes.iter().for_each(|held| held.reserved.take(scope.hash()));
         true
     }
 

@@ -203,7 +203,7 @@ impl Shared {
     #[inline]
     pub(crate) fn lock_for_change(&self, hash: u64) -> Result<MutexGuard<'_, Held>> {
         let held = self.lock_stripe(hash);
-        held.reserved.check()?;
+        held.reserved.check(hash)?;
         Ok(held)
     }
 
@@ -215,7 +215,7 @@ impl Shared {
         append: impl FnOnce(&Cell<u64>) -> Result<Address>,
     ) -> Result<bool> {
         let held = self.lock_as_it_is(hash);
-        held.reserved.check()?;
+        held.reserved.check(hash)?;
         let stripe = self.stripe(hash);
         held.view.table.prefetch(hash);
         if stripe.is_full() {

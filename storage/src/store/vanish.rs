@@ -35,7 +35,7 @@ impl Shared {
         let empty = self.empty_table()?;
         let end = {
             let stripes = self.lock_all_stripes();
-            stripes.iter().try_for_each(|stripe| stripe.reserved.check())?;
+            stripes.iter().try_for_each(|stripe| stripe.reserved.check_all())?;
             let mut tail = self.tail.lock();
             let draft = Draft { by, memo, ..Draft::new(Kind::Vanish, &[], [&[], &[]]) };
             let (body, time, urgency) = (Hasher::new(), self.options.clock.now(), Urgency::Delete);
