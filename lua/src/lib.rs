@@ -9,6 +9,7 @@ mod budget;
 mod codec;
 mod common;
 mod decimal;
+mod documentation;
 mod failure;
 mod files;
 mod hash;
@@ -25,9 +26,11 @@ mod raw;
 mod sandbox;
 mod scripts;
 mod sets;
+mod shown;
 mod slow;
 mod text;
 mod tonumber;
+mod trial;
 mod value;
 mod vm;
 
@@ -35,13 +38,15 @@ pub use api::decimal;
 pub use api::{FAMILIES, Family, Function};
 pub use budget::Limits;
 pub use decimal::Decimal;
+pub use documentation::documentation;
 pub use failure::Figures;
 pub use host::{Deadline, Host, HostError, Level, Result, Scan};
 pub use meter::{LimitReached, Meter, Unlimited};
 pub use number::format_g14;
 pub use raw::Answer;
-pub use scripts::{Called, LoadError, Script, Scripts, Settings, functions_before};
+pub use scripts::{Called, LoadError, Script, Scripts, Settings};
 pub use tonumber::tonumber;
+pub use trial::{Definition, Trial};
 pub use vm::CallError;
 
 /// What scripts may do beside working with records, `--ext-allow`.

@@ -203,21 +203,16 @@ impl Scripts {
         &self.parts.common.figures
     }
 
-    /// Runs code in one of the machines and gives what it returns as text.
+    /// Runs code, an expression or statements, in one of the machines and gives what it returns, each value as people read
+    /// it: strings as they are, tables as one would write them. `name` stands for the code in messages.
     ///
-    /// Errors: the message of what it raised.
-    pub fn run(&self, name: &str, code: &[u8]) -> Result<Vec<String>, String> {
+    /// Errors: what it raised, with a traceback.
+    pub fn run(&self, name: &str, code: &[u8]) -> Result<Vec<Vec<u8>>, String> {
         let machines = self.machines.load_full();
         match machines.take(0) {
             Some(mut taken) => taken.vm().run(name, code),
             None => Err("all virtual machines are busy".to_owned()),
         }
-    }
-
-    /// Names of all functions among the globals, in order.
-    pub fn functions(&self) -> Vec<String> {
-        let machines = self.machines.load_full();
-        machines.take(0).map(|mut taken| taken.vm().functions()).unwrap_or_default()
     }
 }
 
@@ -226,17 +221,4 @@ impl std::fmt::Debug for Scripts {
         let names: Vec<&str> = self.settings.scripts.iter().map(|script| &script.name[..]).collect();
         f.debug_struct("Scripts").field("scripts", &names).field("machines", &self.settings.machines).finish()
     }
-}
-
-/// Names of all functions of the API and of Lua's libraries that a machine has before any script is loaded.
-pub fn functions_before(host: Arc<dyn Host>) -> Vec<String> {
-    let settings = Settings {
-        scripts: Vec::new(),
-        machines: 1,
-        periodic: 0,
-        limits: Limits::default(),
-        allowed: Allowed::default(),
-        tolerant: false,
-    };
-    Scripts::load(host, settings).map(|scripts| scripts.functions()).unwrap_or_default()
 }

@@ -163,25 +163,21 @@ impl Vm {
         evaluate(&self.lua, &self.context, code);
     }
 
-    /// Runs code and gives what it returns as text, a line for each value.
+    /// Runs code, an expression or statements, and gives what it returns, each value as people read it.
     ///
     /// Errors: its message, with a traceback where there is one.
-    pub(crate) fn run(&mut self, name: &str, code: &[u8]) -> Result<Vec<String>, String> {
+    pub(crate) fn run(&mut self, name: &str, code: &[u8]) -> Result<Vec<Vec<u8>>, String> {
         self.context.budget.begin();
         let chunk = self.lua.load(code).set_name(format!("={name}")).set_mode(mlua::chunk::ChunkMode::Text);
-        let values = chunk.eval::<mlua::MultiValue>().map_err(|error| failure::message(&error))?;
-        values.iter().map(|value| value.to_string().map_err(|error| failure::message(&error))).collect()
+        match chunk.eval::<mlua::MultiValue>() {
+            Ok(values) => Ok(values.iter().map(crate::shown::shown).collect()),
+            Err(_) if self.context.budget.reached().is_some() => Err(self.context.budget.why()),
+            Err(error) => Err(failure::message(&error)),
+        }
     }
 
-    /// Names of the functions among the globals, in order.
-    pub(crate) fn functions(&self) -> Vec<String> {
-        let globals = self.lua.globals();
-        let mut names: Vec<String> = globals
-            .pairs::<String, LuaValue>()
-            .filter_map(|pair| pair.ok().filter(|pair| pair.1.is_function()).map(|pair| pair.0))
-            .collect();
-        names.sort();
-        names
+    pub(crate) fn lua(&self) -> &Lua {
+        &self.lua
     }
 }
 

@@ -25,7 +25,9 @@ const MAX_FIELD: u64 = i32::MAX as u64;
                   lcnode check DB          read every byte of it and say what is wrong\n  \
                   lcnode inspect DB        show its segments, table and checkpoint\n  \
                   lcnode repair DB NEW     save what is whole of a damaged one into a new one\n  \
-                  lcnode restore COPY NEW  make one of what the copy command made\n\
+                  lcnode restore COPY NEW  make one of what the copy command made\n  \
+                  lcnode eval CODE DB      run Lua on it and print what that returns\n  \
+                  lcnode check-ext FILE    list the functions of a script, and point at mistakes in it\n\
                   Each has a --help of its own.\n\n\
                   SIZE is in bytes or a number with k, m, g or t (powers of 1024): 4096, 64k, 1.5g.\n\
                   Options may be written as ttserver has them: -port 1978 is --port 1978.\n\

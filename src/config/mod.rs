@@ -33,7 +33,7 @@ pub use self::database::{DatabaseKind, DatabaseSpec};
 pub use self::error::ConfigError;
 pub use self::mask::Mask;
 pub use self::replication::{MasterAddress, ReplicationConfig};
-pub use self::scripts::{Periodic, ScriptConfig, ScriptSource};
+pub use self::scripts::{LimitArgs, Periodic, ScriptConfig, ScriptSource};
 pub use self::sync::SyncMode;
 
 /// The longest path of a Unix-domain socket in bytes.

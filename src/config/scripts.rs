@@ -31,6 +31,14 @@ pub(super) struct ScriptArgs {
     /// Virtual machines, 1 to 256: as many calls run at once. Each has globals of its own
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = value_parser!(u32).range(1..=256))]
     ext_machines: u32,
+    #[command(flatten)]
+    limits: LimitArgs,
+}
+
+/// The options that say what scripts may use, for nodes and for tools.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Scripts (Lua 5.1)")]
+pub struct LimitArgs {
     /// Seconds that a call may take, up to a year
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = call_time)]
     ext_max_time: Duration,
@@ -108,7 +116,8 @@ impl ScriptConfig {
         base: &Path,
         notes: &mut Vec<String>,
     ) -> Result<Self, String> {
-        let sources: Vec<ScriptSource> = args.ext.into_iter().map(|word| source(word, base)).collect();
+        let sources: Vec<ScriptSource> =
+            args.ext.into_iter().map(|word| ScriptSource::new(word, base)).collect();
         let mut periodic = Vec::new();
         for pair in args.extpc.chunks(2) {
             let [name, seconds] = pair else { continue };
@@ -121,25 +130,35 @@ impl ScriptConfig {
         if periodic.len() > MAX_PERIODIC {
             return Err(format!("--extpc: at most {MAX_PERIODIC} functions can be called periodically"));
         }
-        Ok(Self {
+        let machines = args.ext_machines as usize;
+        let tolerant = identity == Identity::Ttserver;
+        Ok(Self { periodic, machines, tolerant, ..Self::for_tool(sources, &args.limits) })
+    }
+
+    /// One virtual machine, as a tool needs it.
+    pub fn for_tool(sources: Vec<ScriptSource>, limits: &LimitArgs) -> Self {
+        Self {
             sources,
-            periodic,
-            machines: args.ext_machines as usize,
-            max_time: args.ext_max_time,
-            max_instructions: args.ext_max_instructions,
-            max_memory: args.ext_max_memory,
-            max_stash: usize::try_from(args.ext_max_stash).unwrap_or(usize::MAX),
-            files: args.ext_allow.contains(&Permission::Files),
-            processes: args.ext_allow.contains(&Permission::Processes),
-            tolerant: identity == Identity::Ttserver,
-        })
+            periodic: Vec::new(),
+            machines: 1,
+            max_time: limits.ext_max_time,
+            max_instructions: limits.ext_max_instructions,
+            max_memory: limits.ext_max_memory,
+            max_stash: usize::try_from(limits.ext_max_stash).unwrap_or(usize::MAX),
+            files: limits.ext_allow.contains(&Permission::Files),
+            processes: limits.ext_allow.contains(&Permission::Processes),
+            tolerant: false,
+        }
     }
 }
 
-fn source(word: OsString, base: &Path) -> ScriptSource {
-    match word.as_encoded_bytes().strip_prefix(b"@") {
-        Some(code) => ScriptSource::Code(code.to_vec()),
-        None => ScriptSource::File(base.join(word)),
+impl ScriptSource {
+    /// From what was typed; a path is one below `base`.
+    pub fn new(word: OsString, base: &Path) -> Self {
+        match word.as_encoded_bytes().strip_prefix(b"@") {
+            Some(code) => Self::Code(code.to_vec()),
+            None => Self::File(base.join(word)),
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use lcnode_lua::{Allowed, Limits, LoadError, Script, Scripts, Settings};
+use lcnode_lua::{Allowed, Limits, LoadError, Script, Scripts, Settings, Trial};
 use thiserror::Error;
 
 use crate::config::{ScriptConfig, ScriptSource};
@@ -51,30 +51,31 @@ impl Extension {
         if config.sources.is_empty() {
             return Ok(None);
         }
-        let host = Arc::new(NodeHost::new(Arc::clone(node)));
-        let settings = Settings {
-            scripts: read(config)?,
-            machines: config.machines,
-            periodic: config.periodic.len(),
-            limits: Limits {
-                time: config.max_time,
-                instructions: config.max_instructions,
-                memory: config.max_memory,
-                stash: config.max_stash,
-            },
-            allowed: Allowed { files: config.files, processes: config.processes },
-            tolerant: config.tolerant,
-        };
-        let scripts = Arc::new(Scripts::load(Arc::clone(&host) as _, settings)?);
+        let mut extension = Self::load(node, config)?;
         let periodic = config.periodic.iter().enumerate();
-        let periodic = periodic
-            .map(|(number, told)| Periodic::start(number, told.clone(), Arc::clone(&scripts)))
+        extension.periodic = periodic
+            .map(|(number, told)| Periodic::start(number, told.clone(), Arc::clone(&extension.scripts)))
             .collect::<Result<_, _>>()
             .map_err(ScriptError::Thread)?;
         for name in config.sources.iter().map(name) {
             crate::system!("script loaded: {name}");
         }
-        Ok(Some(Self { scripts, host, config: config.clone(), periodic }))
+        Ok(Some(extension))
+    }
+
+    /// Reads and loads the scripts, also where there are none, and calls `_begin`; nothing is called periodically.
+    pub fn load(node: &Arc<Node>, config: &ScriptConfig) -> Result<Self, ScriptError> {
+        let host = Arc::new(NodeHost::new(Arc::clone(node)));
+        let settings = Settings {
+            scripts: read(config)?,
+            machines: config.machines,
+            periodic: config.periodic.len(),
+            limits: limits(config),
+            allowed: allowed(config),
+            tolerant: config.tolerant,
+        };
+        let scripts = Arc::new(Scripts::load(Arc::clone(&host) as _, settings)?);
+        Ok(Self { scripts, host, config: config.clone(), periodic: Vec::new() })
     }
 
     /// What clients call.
@@ -101,6 +102,25 @@ impl Extension {
         self.host.close();
         self.scripts.end();
     }
+}
+
+/// A machine to look at scripts in, over the records of a node.
+pub fn trial(node: &Arc<Node>, config: &ScriptConfig) -> Result<Trial, ScriptError> {
+    let host = Arc::new(NodeHost::new(Arc::clone(node)));
+    Ok(Trial::new(host, limits(config), allowed(config))?)
+}
+
+fn limits(config: &ScriptConfig) -> Limits {
+    Limits {
+        time: config.max_time,
+        instructions: config.max_instructions,
+        memory: config.max_memory,
+        stash: config.max_stash,
+    }
+}
+
+fn allowed(config: &ScriptConfig) -> Allowed {
+    Allowed { files: config.files, processes: config.processes }
 }
 
 fn name(source: &ScriptSource) -> String {

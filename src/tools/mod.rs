@@ -1,7 +1,10 @@
-//! What the program does instead of serving when its first word says so: `lcnode check`, `inspect`, `repair`
-//! and `restore`.
+//! What the program does instead of serving when its first word says so: `lcnode check`, `inspect`, `repair`,
+//! `restore`, `check-ext` and `eval`.
 
+mod alone;
 mod check;
+mod check_ext;
+mod eval;
 mod inspect;
 mod meter;
 mod repair;
@@ -24,9 +27,9 @@ enum Outcome {
     Sound = 0,
     /// The command line is wrong, or the database cannot be looked at.
     Failed = 1,
-    /// Data is lost, or the database does not open.
+    /// Data is lost, or the database does not open; a script has mistakes.
     Damaged = 2,
-    /// Sound but for what the next start of a node mends by itself.
+    /// Sound but for what the next start of a node mends by itself; for a script there are only hints.
     Mended = 3,
 }
 
@@ -80,6 +83,8 @@ enum Tool {
         target: PathBuf,
     },
     Restore(restore::Words),
+    CheckExt(check_ext::Words),
+    Eval(eval::Words),
 }
 
 const CODES: &str = "Exit codes: 0 sound, 1 it cannot be looked at (in use, no database, an error of the system), 2 \
@@ -87,7 +92,7 @@ const CODES: &str = "Exit codes: 0 sound, 1 it cannot be looked at (in use, no d
                      itself (a torn end of the log, a checkpoint that is old or cannot be used).";
 
 /// The first words that select a tool. No database is called so: names of files end in a suffix.
-const NAMES: [&str; 4] = ["check", "inspect", "repair", "restore"];
+const NAMES: [&str; 6] = ["check", "inspect", "repair", "restore", "check-ext", "eval"];
 
 /// Why a tool came to no result.
 #[derive(Debug, Error)]
@@ -96,6 +101,8 @@ enum ToolError {
     Engine(#[from] lcnode_storage::Error),
     #[error("cannot write to standard output: {0}")]
     Output(#[from] io::Error),
+    #[error("{0}")]
+    Other(String),
 }
 
 /// Runs the tool that the command line asks for, if it does. Under the name `ttserver` there are none.
@@ -129,6 +136,8 @@ impl Tool {
             Self::Inspect { database, json } => inspect::run(database, *json),
             Self::Repair { database, target } => repair::run(database, target),
             Self::Restore(words) => restore::run(words),
+            Self::CheckExt(words) => check_ext::run(words),
+            Self::Eval(words) => eval::run(words),
         }
     }
 }

@@ -1,7 +1,9 @@
 //! The command line, from what is typed to the exit code.
 
 mod background;
+mod check_ext;
 mod databases;
+mod eval;
 mod logs;
 mod pid_file;
 mod refused;

@@ -142,7 +142,7 @@ fn lines_that_select_no_tool() {
         let text = ends(folder.path(), words, 1);
         assert!(text.contains(part), "{words:?}: {text}");
     }
-    for name in ["check", "inspect", "repair"] {
+    for name in ["check", "inspect", "repair", "check-ext", "eval"] {
         let help = ends(folder.path(), &[name, "--help"], 0);
         assert!(help.contains(&format!("Usage: lcnode {name}")) && help.contains("Exit codes: 0"), "{help}");
         assert!(ends(folder.path(), &["--help"], 0).contains(&format!("lcnode {name} ")));
