@@ -18,15 +18,10 @@ const RECORD: u64 = 500;
 pub(crate) fn make(lua: &Lua, context: &Arc<Context>) -> mlua::Result<Function> {
     let context = Arc::clone(context);
     lua.create_function(move |lua, args: Variadic<LuaValue>| {
-        let (LuaValue::Function(map), LuaValue::Function(reduce), keys, true) = (
-            args.first().unwrap_or(&LuaValue::Nil),
-            args.get(1).unwrap_or(&LuaValue::Nil),
-            args.get(2),
-            args.len() <= 3,
-        ) else {
-            return Err(invalid());
+        let [LuaValue::Function(map), LuaValue::Function(reduce), rest @ ..] = &args[..] else {
+            return Err(mlua::Error::runtime("_mapreduce: invalid arguments"));
         };
-        let keys = keys.map(|keys| keys_of(lua, keys)).transpose()?.flatten();
+        let keys = rest.first().map(|keys| keys_of(lua, keys)).transpose()?.flatten();
         context.budget.leave_event_loop();
         let directory = lua.globals().raw_get::<Option<std::path::PathBuf>>("_tmpdir_").unwrap_or(None);
         let sorter = Arc::new(Mutex::new(Sorter::new(context.budget.limits().memory / 4, directory)));
@@ -39,17 +34,12 @@ pub(crate) fn make(lua: &Lua, context: &Arc<Context>) -> mlua::Result<Function> 
     })
 }
 
-fn invalid() -> mlua::Error {
-    mlua::Error::runtime("_mapreduce: invalid arguments")
-}
-
-/// The keys of the third argument; none where there is none.
+/// The keys of the third argument; none where it names none (observed: whatever else it is).
 fn keys_of(lua: &Lua, keys: &LuaValue) -> mlua::Result<Option<Vec<Vec<u8>>>> {
     let text = |value: LuaValue| -> mlua::Result<Option<Vec<u8>>> {
         Ok(lua.coerce_string(value)?.map(|text| text.as_bytes().to_vec()))
     };
     match keys {
-        LuaValue::Nil => Ok(None),
         LuaValue::Table(table) => {
             let mut keys = Vec::new();
             for key in table.clone().sequence_values::<LuaValue>() {
@@ -60,23 +50,26 @@ fn keys_of(lua: &Lua, keys: &LuaValue) -> mlua::Result<Option<Vec<Vec<u8>>>> {
         plain @ (LuaValue::String(_) | LuaValue::Number(_) | LuaValue::Integer(_)) => {
             Ok(Some(text(plain.clone())?.into_iter().collect()))
         }
-        _ => Err(invalid()),
+        _ => Ok(None),
     }
 }
 
 /// The function that a map calls.
 fn emit(lua: &Lua, sorter: &Arc<Mutex<Sorter>>) -> mlua::Result<Function> {
     let sorter = Arc::clone(sorter);
-    lua.create_function(move |lua, (key, value): (LuaValue, LuaValue)| {
-        let (Some(key), Some(value)) = (lua.coerce_string(key)?, lua.coerce_string(value)?) else {
-            return Err(mlua::Error::runtime("emit: invalid arguments"));
+    lua.create_function(move |lua, args: Variadic<LuaValue>| {
+        let texts: Vec<_> =
+            args.iter().map_while(|arg| lua.coerce_string(arg.clone()).ok().flatten()).collect();
+        let ([key, value], 2) = (&texts[..], args.len()) else {
+            return Err(mlua::Error::runtime("_mapreducemapemit: invalid arguments"));
         };
         let added = sorter.lock().add(&key.as_bytes(), &value.as_bytes());
         added.map(|()| true).map_err(|error| mlua::Error::runtime(format!("_mapreduce: {error}")))
     })
 }
 
-/// Calls `map` for all records, or those of the keys; false where it raised an error, which is logged.
+/// Calls `map` for all records, or those of the keys, until it raises an error, which is logged. Says whether what was
+/// emitted is to be reduced.
 fn mapped(
     lua: &Lua,
     context: &Context,
@@ -109,12 +102,14 @@ fn mapped(
         let Some(strings) = strings.transpose()? else { continue };
         let (key, value) = strings;
         if let Err(error) = map.call::<()>((key, value, emit)) {
-            return ended(context, error);
+            ended(context, error)?;
+            // As observed.
+            return Ok(keys.is_none());
         }
     }
 }
 
-/// An error of the script's function ends the whole, and is logged; but a limit ends the call.
+/// An error of the script's function ends its part of the whole, and is logged; but a limit ends the call.
 fn ended(context: &Context, error: mlua::Error) -> mlua::Result<bool> {
     if context.budget.reached().is_some() {
         return Err(error);

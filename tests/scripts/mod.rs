@@ -4,3 +4,4 @@ mod calls;
 mod life;
 mod limits;
 mod locks;
+mod observed;

@@ -89,12 +89,8 @@ fn atomic(lua: &Lua, context: &Arc<Context>) -> mlua::Result<mlua::Function> {
 }
 
 fn log(context: &Context, args: &Args<'_>, _: &mut Output) -> Result<(), Fault> {
-    if args.len() == 0 || args.len() > 2 {
-        return Err(Fault::Invalid);
-    }
     let message = text(args, 0)?;
     let level = match args.number(1) {
-        None if args.len() == 2 => return Err(Fault::Invalid),
         Some(0.0) => Level::Debug,
         Some(2.0) => Level::Error,
         Some(3.0) => Level::System,

@@ -284,9 +284,12 @@ fn misc(context: &Context, args: &Args<'_>, out: &mut Output) -> Result<(), Faul
     Ok(())
 }
 
+/// Strings and numbers, also those of an array; arrays in arrays are left out (observed).
 fn flatten(value: &Value<'_>, flat: &mut Vec<Vec<u8>>) {
     match value {
-        Value::Array(elements) => elements.iter().for_each(|element| flatten(element, flat)),
+        Value::Array(elements) => {
+            flat.extend(elements.iter().filter_map(|one| one.text().map(Cow::into_owned)))
+        }
         value => flat.extend(value.text().map(Cow::into_owned)),
     }
 }

@@ -37,7 +37,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         "_mapreduce",
         "map, reduce [, keys]",
         "boolean",
-        "Calls map(key, value, emit) for each record, or for those of the keys that exist; then reduce(key, values) for each \
+        "Calls map(key, value, emit) for each record, or for those of the keys that exist; an error ends that. Then reduce(key, values) for each \
          key that was emitted, in order, with an array of what emit(key, value) was given. False where reduce gives false or \
          nil, which ends it.",
         mapreduce::make,
@@ -59,9 +59,7 @@ fn iter_next(context: &Context, args: &Args<'_>, out: &mut Output) -> Result<(),
 }
 
 fn fwm_keys(context: &Context, args: &Args<'_>, out: &mut Output) -> Result<(), Fault> {
-    if args.len() == 0 || args.len() > 2 {
-        return Err(Fault::Invalid);
-    }
+    // As the original, which looks at no more than these.
     let prefix = text(args, 0)?;
     let mut left = match args.number(1) {
         Some(max) if max >= 0.0 => max as u64,
