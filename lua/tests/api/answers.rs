@@ -69,6 +69,45 @@ fn only_global_functions_are_called() {
     assert_eq!(memory.errors(), [""; 0], "nothing of it is an error");
 }
 
+/// Whether a change was made decides whether an answer waits for the disk.
+#[test]
+fn a_call_says_whether_it_has_changed_anything() {
+    let (_, scripts) = loaded(
+        "put = _put  get = function(key) return _get(key) end  count = function(key) return _incr(key, 1) end  \
+         keep = _putkeep  late = function(key) _put(key, 'x') error('late') end  add = function(key) return _addint(key, 1) end  \
+         out = function(key) return _out(key) end  double = function(key) return _adddouble(key, 1) end  \
+         cat = _putcat  clear = function() return _vanish() end  misc = function(key) return _misc('echo', key) end",
+    );
+    let wrote = |name: &str, key: &str| match scripts.call(
+        0,
+        name.as_bytes(),
+        key.as_bytes(),
+        b"1",
+        |_, wrote| wrote,
+    ) {
+        Called::Done(wrote) | Called::Failed { wrote } => wrote,
+        Called::Busy => panic!("all machines are busy"),
+    };
+    for (name, key, changes) in [
+        ("put", "a", true),
+        ("get", "a", false),
+        ("keep", "a", false),
+        ("keep", "b", true),
+        ("cat", "b", true),
+        ("count", "n", true),
+        ("add", "i", true),
+        ("double", "d", true),
+        ("late", "a", true),
+        ("out", "a", true),
+        ("out", "a", false),
+        ("misc", "a", true),
+        ("clear", "", true),
+        ("get", "a", false),
+    ] {
+        assert_eq!(wrote(name, key), changes, "{name} {key}");
+    }
+}
+
 #[test]
 fn a_function_of_the_api_is_called_without_lua() {
     let (memory, scripts) =
