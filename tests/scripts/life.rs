@@ -77,7 +77,7 @@ fn a_hang_up_loads_the_scripts_anew() {
     });
     assert!(node.log().contains("a.lua:1:"), "{}", node.log());
     assert_eq!(answer(&mut client).as_deref(), Some("old"));
-    fs::write(&script, "function f() return 'new' end").unwrap();
+    fs::write(&script, "function f() return 'new' end  function _begin() _incr('begun', 1) end").unwrap();
     node.signal(Signal::SIGHUP);
     eventually("the new version answers", Duration::from_secs(20), || {
         answer(&mut client).as_deref() == Some("new")
