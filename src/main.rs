@@ -87,6 +87,7 @@ fn serve(config: &Config, ready: Ready) -> Result<(), Box<dyn Error>> {
     if !config.database.ignored.is_empty() {
         tracing::info!("tuning without a meaning here: {}", config.database.ignored.join(", "));
     }
+    scripts::check(&config.scripts)?;
     // Bound before the database is opened: a port in use must not cost a recovery.
     let listener = Listener::bind(&config.listen)?;
     let store = Arc::new(open(config)?);

@@ -67,7 +67,7 @@ impl Extension {
     pub fn load(node: &Arc<Node>, config: &ScriptConfig) -> Result<Self, ScriptError> {
         let host = Arc::new(NodeHost::new(Arc::clone(node)));
         let settings = Settings {
-            scripts: read(config)?,
+            scripts: read(config, config.tolerant)?,
             machines: config.machines,
             periodic: config.periodic.len(),
             limits: limits(config),
@@ -87,7 +87,7 @@ impl Extension {
     ///
     /// Errors: one cannot be read or loaded; the old ones stay then.
     pub fn reload(&self) -> Result<(), ScriptError> {
-        self.scripts.reload(read(&self.config)?)?;
+        self.scripts.reload(read(&self.config, false)?)?;
         Ok(())
     }
 
@@ -132,14 +132,20 @@ fn name(source: &ScriptSource) -> String {
     }
 }
 
-fn read(config: &ScriptConfig) -> Result<Vec<Script>, ScriptError> {
+/// Whether the scripts can be read, before a database is opened, or made, for nothing.
+pub fn check(config: &ScriptConfig) -> Result<(), ScriptError> {
+    if config.tolerant { Ok(()) } else { read(config, false).map(drop) }
+}
+
+/// The texts of the scripts; `tolerant`: an empty one in place of what cannot be read, which is logged.
+fn read(config: &ScriptConfig, tolerant: bool) -> Result<Vec<Script>, ScriptError> {
     let read = |source: &ScriptSource| {
         let text = match source {
             ScriptSource::File(path) => {
                 match std::fs::read(path) {
                     Ok(text) => text,
                     // As the original, which serves without it.
-                    Err(error) if config.tolerant => {
+                    Err(error) if tolerant => {
                         tracing::error!("-ext {}: {error}; its functions are missing", path.display());
                         Vec::new()
                     }
