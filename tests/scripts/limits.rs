@@ -30,7 +30,7 @@ fn a_limit_ends_one_call_and_nobody_else_notices() {
             "-ext",
             SCRIPT,
             "--ext-max-time",
-            "1",
+            "2",
             "--ext-max-memory",
             "16m",
             "--ext-machines",
@@ -77,8 +77,8 @@ fn a_limit_ends_one_call_and_nobody_else_notices() {
                 assert_eq!(client.ext("fine", 1, "k7", "").as_deref(), Some(&b"k7"[..]));
                 longest = longest.max(begin.elapsed());
             }
-            // Far below the second that the call takes; how long exactly is measured elsewhere.
-            assert!(longest < Duration::from_millis(900), "{name}: a get took {longest:?}");
+            // Below the two seconds that the call takes; how long exactly is measured elsewhere.
+            assert!(longest < Duration::from_millis(1800), "{name}: a get took {longest:?}");
         });
         assert!(node.log().contains(why), "{name}: {}", node.log());
         assert!(client.put("own 1", "free again"));
@@ -126,7 +126,7 @@ fn eval_reaches_all_machines() {
         function hold() _sleep(0.5) return 'held' end
         function hang() _eval('while true do end') end";
     let node =
-        Node::start(folder.path(), &["-ext", script, "--ext-machines", "3", "--ext-max-time", "0.8", MEMORY]);
+        Node::start(folder.path(), &["-ext", script, "--ext-machines", "3", "--ext-max-time", "1.5", MEMORY]);
     let mut client = node.client();
     scope(|threads| {
         for _ in 0..2 {
