@@ -130,7 +130,7 @@ impl Budget {
     /// A look at all limits.
     #[cold]
     fn tick(&self) -> Result<(), LimitReached> {
-        // The first one may be due to instructions of earlier calls.
+        // The second: a call of so many instructions is worth a thread.
         if self.ticks.fetch_add(1, Ordering::Relaxed) > 0 {
             self.leave_event_loop();
         }
