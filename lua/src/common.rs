@@ -19,6 +19,7 @@ pub(crate) struct Common {
     locks: Mutex<HashSet<Vec<u8>>>,
     unlocked: Condvar,
     pub(crate) figures: std::sync::Arc<crate::failure::Figures>,
+    pub(crate) flood: crate::flood::Flood,
 }
 
 #[derive(Debug, Default)]

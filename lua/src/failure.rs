@@ -55,7 +55,7 @@ pub(crate) fn message(error: &Error) -> String {
 /// Writes an error to the log and counts it.
 pub(crate) fn log(context: &Context, function: &str, message: &str) {
     context.common.figures.count(context.budget.reached().is_some());
-    context.host.log(Level::Error, &format!("Lua error: {function}: {message}"));
+    context.log(Level::Error, &format!("Lua error: {function}: {message}"));
 }
 
 /// Errors of calls on their way to the log: the same one once a second, however often it comes.
@@ -106,6 +106,6 @@ impl Repeats {
         let calls = error.traceback.lines().skip(1).map(str::trim).filter(|call| !call.ends_with(": ?"));
         let trace = calls.collect::<Vec<&str>>().join(", called from ");
         let trace = if trace.is_empty() { trace } else { format!("; raised {trace}") };
-        context.host.log(Level::Error, &format!("Lua error: {text}{repeated}{trace}"));
+        context.log(Level::Error, &format!("Lua error: {text}{repeated}{trace}"));
     }
 }

@@ -12,6 +12,7 @@ mod decimal;
 mod documentation;
 mod failure;
 mod files;
+mod flood;
 mod hash;
 mod host;
 mod machines;

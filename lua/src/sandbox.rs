@@ -41,6 +41,9 @@ pub(crate) fn libraries(allowed: Allowed) -> StdLib {
     if allowed.files || allowed.processes { libraries | StdLib::IO } else { libraries }
 }
 
+/// What becomes of a line that `print` writes.
+pub(crate) type Print = Arc<dyn Fn(&str) + Send + Sync>;
+
 /// A meter that several machines' functions hold.
 type SharedMeter = Arc<dyn Meter + Send + Sync>;
 
@@ -51,7 +54,7 @@ type SharedMeter = Arc<dyn Meter + Send + Sync>;
 /// the machine's global one and must be set before scripts are loaded, as coroutines have it from where they are made.
 ///
 /// Errors: there is no memory for it, or the machine lacks one of [`libraries`].
-pub(crate) fn install(lua: &Lua, meter: SharedMeter, allowed: Allowed) -> mlua::Result<()> {
+pub(crate) fn install(lua: &Lua, meter: SharedMeter, print: Print, allowed: Allowed) -> mlua::Result<()> {
     let globals = lua.globals();
     let tools = lua.create_table()?;
     tools.raw_set("raw", originals(lua, &globals)?)?;
@@ -62,7 +65,7 @@ pub(crate) fn install(lua: &Lua, meter: SharedMeter, allowed: Allowed) -> mlua::
     refusal::add(lua, &tools)?;
     strings::add(lua, &tools, &meter)?;
     chunks::add(lua, &tools, &meter)?;
-    system::add(lua, &tools)?;
+    system::add(lua, &tools, print)?;
     for file in FILES {
         // Without globals, so that none that a script replaces is used.
         let environment = lua.create_table()?;

@@ -8,7 +8,7 @@ use mlua::{HookTriggers, Lua, LuaOptions, Value as LuaValue, VmState};
 use crate::api::{self, Context};
 use crate::budget::{Budget, INTERVAL, Limits};
 use crate::common::Common;
-use crate::host::Host;
+use crate::host::{Host, Level};
 use crate::pressure::Pressure;
 use crate::raw::{Answer, Raw};
 use crate::{Allowed, LoadError, Script, failure, sandbox};
@@ -65,7 +65,9 @@ impl Vm {
             expressions: Default::default(),
             evaluating: AtomicBool::new(false),
         });
-        sandbox::install(&lua, context.clone(), parts.allowed)?;
+        let printing = Arc::clone(&context);
+        let print = Arc::new(move |line: &str| printing.log(Level::Info, line));
+        sandbox::install(&lua, context.clone(), print, parts.allowed)?;
         let ending = Arc::clone(&context);
         let handler = lua.create_function(move |lua, error: LuaValue| {
             let message = match &error {

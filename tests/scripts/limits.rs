@@ -147,3 +147,26 @@ fn eval_reaches_all_machines() {
     assert_eq!(client.ext("hang", 0, "", ""), None);
     assert!(client.ext("show", 0, "", "").is_some());
 }
+
+/// Neither what scripts log nor their errors fill the disk.
+#[test]
+fn the_log_is_not_flooded() {
+    let folder = folder();
+    let script = "@
+        function chatter() for i = 1, 20000 do _log(i .. string.rep('x', 1000)) print(i, string.rep('y', 1000)) end end
+        function fail(key) error(key) end";
+    let node = Node::start(folder.path(), &["-ext", script, MEMORY]);
+    let mut client = node.client();
+    let begin = Instant::now();
+    client.ext("chatter", 0, "", "");
+    for number in 0..5000 {
+        assert_eq!(client.ext("fail", 0, format!("{number} {}", "z".repeat(1000)), ""), None);
+    }
+    let seconds = begin.elapsed().as_secs() as usize + 2;
+    let len = node.log().len();
+    assert!(len > 100_000 && len < seconds * 600_000, "{len} bytes in {seconds} s");
+    std::thread::sleep(Duration::from_secs(1));
+    assert_eq!(client.ext("fail", 0, "the last", ""), None);
+    assert!(node.log().contains("lines of scripts were left out"));
+    assert!(node.log().contains("fail: @:3: the last"), "it is logged again");
+}

@@ -97,7 +97,7 @@ fn log(context: &Context, args: &Args<'_>, _: &mut Output) -> Result<(), Fault> 
         _ => Level::Info,
     };
     let cut = &message[..message.len().min(MAX_LINE)];
-    context.host.log(level, &String::from_utf8_lossy(cut));
+    context.log(level, &String::from_utf8_lossy(cut));
     Ok(())
 }
 

@@ -16,7 +16,7 @@ use mlua::Lua;
 
 use crate::budget::Budget;
 use crate::common::Common;
-use crate::host::{Host, HostError};
+use crate::host::{Host, HostError, Level};
 use crate::machines::Machines;
 use crate::meter::{LimitReached, Meter};
 use crate::raw::Args;
@@ -99,6 +99,18 @@ impl Context {
     pub(crate) fn deadline(&self) -> Instant {
         self.budget.leave_event_loop();
         self.budget.deadline()
+    }
+
+    /// Writes a line of a script to the log, unless there are too many.
+    pub(crate) fn log(&self, level: Level, text: &str) {
+        let Some(left_out) = self.common.flood.admit(text.len()) else { return };
+        if left_out > 0 {
+            self.host.log(
+                Level::Error,
+                &format!("{left_out} lines of scripts were left out, there were too many"),
+            );
+        }
+        self.host.log(level, text);
     }
 
     /// Room for `bytes` more in what a function collects outside of Lua.

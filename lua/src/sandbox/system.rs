@@ -3,10 +3,12 @@
 use mlua::{Function, Lua, LuaString, Table, Value};
 use parking_lot::Mutex;
 
+use super::Print;
+
 /// The C library takes dates apart in one place for all threads.
 static DATES: Mutex<()> = Mutex::new(());
 
-pub(super) fn add(lua: &Lua, tools: &Table) -> mlua::Result<()> {
+pub(super) fn add(lua: &Lua, tools: &Table, print: Print) -> mlua::Result<()> {
     let originals: Table = tools.raw_get("raw")?;
     let library: Table = originals.raw_get("os")?;
     let date: Function = library.raw_get("date")?;
@@ -15,8 +17,8 @@ pub(super) fn add(lua: &Lua, tools: &Table) -> mlua::Result<()> {
         date.call::<Value>(args)
     })?;
     tools.raw_set("date", date)?;
-    let print = lua.create_function(|_, line: LuaString| {
-        tracing::info!("{}", one_line(&line.to_string_lossy()));
+    let print = lua.create_function(move |_, line: LuaString| {
+        print(&one_line(&line.to_string_lossy()));
         Ok(())
     })?;
     tools.raw_set("print_line", print)

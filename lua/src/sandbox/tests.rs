@@ -52,7 +52,8 @@ impl Machine {
         .unwrap();
         let machine = Self { lua, clock };
         machine.begin();
-        install(&machine.lua, machine.clock.clone(), allowed).unwrap();
+        install(&machine.lua, machine.clock.clone(), Arc::new(|line| tracing::info!("{line}")), allowed)
+            .unwrap();
         machine.lua.set_memory_limit(MEMORY).unwrap();
         machine
     }
