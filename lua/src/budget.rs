@@ -72,7 +72,7 @@ pub(crate) struct Budget {
     ticks: AtomicU64,
     /// Work outside of Lua since the last tick.
     worked: AtomicU64,
-    /// When the first look was taken, at most a tick after the call began.
+    /// When the clock was first looked at, at most an [`INTERVAL`] after the call began.
     started: Mutex<Option<Instant>>,
     left_event_loop: AtomicBool,
     /// Why the call ends; 0 where it goes on.

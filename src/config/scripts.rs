@@ -12,7 +12,7 @@ use super::size;
 
 /// The most functions that are called every so often.
 const MAX_PERIODIC: usize = 64;
-/// The least memory of a virtual machine in bytes: Lua's own libraries and the API take a quarter of it.
+/// The least memory of a virtual machine in bytes: Lua's own libraries and the API take some 100 KiB.
 const MIN_MEMORY: u64 = 1 << 20;
 
 /// The options as clap sees them.

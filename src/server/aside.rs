@@ -11,7 +11,6 @@ use std::time::{Duration, Instant};
 
 use lcnode_protocol::binary::{Decoder, Encoder, Step};
 use lcnode_storage::{Scope, Turn};
-
 use tokio::sync::Semaphore;
 
 use crate::dispatch::{self, Blocked, Node, Session};
