@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use crc32fast::Hasher;
 
@@ -17,6 +18,8 @@ use crate::store::{Shared, Store, View};
 /// Buckets that a change may add to the table: more than the entries of as many puts as are settled at
 /// once call for, so that the table always catches up.
 const SPLITS: usize = 4;
+/// How long a delete waits for compaction on a full disk.
+const COMPACTION_WAIT: Duration = Duration::from_secs(1);
 
 /// A small new value that a change made itself.
 #[derive(Debug, Clone, Copy)]
@@ -77,9 +80,17 @@ impl Store {
         self.shared.put(key, value, attributes)
     }
 
-    /// Removes a record; says whether there was one.
+    /// Removes a record; says whether there was one. On a full disk it waits for compaction, a second at
+    /// most, where that is using up the room for deletes to make more of it.
     pub fn delete(&self, key: &[u8]) -> Result<bool> {
-        self.shared.change(key, Old::Replaced, By::HERE, None, |_| Change::Delete)
+        let delete = || self.shared.change(key, Old::Replaced, By::HERE, None, |_| Change::Delete);
+        match delete() {
+            Err(Error::Full(_)) if self.shared.options.background => {
+                self.shared.await_compaction(Instant::now() + COMPACTION_WAIT);
+                delete()
+            }
+            deleted => deleted,
+        }
     }
 
     /// Changes the value of `key` as `decide` says, which is given the old value and runs while no
@@ -259,6 +270,14 @@ impl Shared {
         self.announce(end);
         self.signals.populate_if_near(ahead);
         Ok(address)
+    }
+
+    /// Waits until compaction has given back the segment that it is emptying, if it is at work. No stripe is
+    /// held: it needs them.
+    #[cold]
+    fn await_compaction(&self, until: Instant) {
+        let mut tail = self.tail.lock();
+        while tail.owed.is_some() && !self.kit.provided.wait_until(&mut tail, until).timed_out() {}
     }
 
     /// Points the table at a record that has been appended. Says whether that takes a new entry, which is

@@ -138,6 +138,8 @@ impl Shared {
         self.tail.lock().owed = Some(segment.live() as usize);
         let done =
             self.empty_and_remove(segment, Terms { drop_before, holds }, &is_held, &mut Pace::new(ease));
+        // The file is there as long as anybody has it, and the allocator shall find its space.
+        drop(view);
         self.tail.lock().owed = matches!(done, Ok(true)).then_some(0);
         self.signals.wake_allocator();
         done
