@@ -19,6 +19,7 @@
 //! One request more than the original has: `C8 A1`, the hello of an lcnode that
 //! wants to follow this one, [`Request::Follow`](crate::Request::Follow).
 
+pub mod client;
 pub(crate) mod cursor;
 mod decoder;
 mod encoder;
