@@ -1,0 +1,3 @@
+//! Clusters of real nodes, and the manager at work on them.
+
+mod support;
