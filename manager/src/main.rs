@@ -5,6 +5,7 @@
 
 mod config;
 mod context;
+mod scaling;
 
 use std::process::ExitCode;
 
@@ -31,7 +32,11 @@ struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {}
+enum Command {
+    AddNode(scaling::add::AddNodeArgs),
+    Rebalance(scaling::rebalance::RebalanceArgs),
+    RemoveNode(scaling::remove::RemoveNodeArgs),
+}
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -47,6 +52,10 @@ fn main() -> ExitCode {
     })
 }
 
-async fn run(command: Command, _context: &Context) -> Result<ExitCode, Failure> {
-    match command {}
+async fn run(command: Command, context: &Context) -> Result<ExitCode, Failure> {
+    match command {
+        Command::AddNode(args) => scaling::add::run(args, context).await,
+        Command::Rebalance(args) => scaling::rebalance::run(args, context).await,
+        Command::RemoveNode(args) => scaling::remove::run(args, context).await,
+    }
 }

@@ -18,6 +18,8 @@
 //! From here: `file` is the file as it is written, `check` what a cluster must be, `select` finds servers by name.
 
 mod check;
+mod clients;
+pub mod edit;
 mod file;
 mod select;
 #[cfg(test)]
@@ -56,7 +58,7 @@ pub struct Node {
     pub system: String,
     /// Which of the two rings.
     pub role: Role,
-    /// Its share of the keys, relative to the others of the ring.
+    /// Its share of the keys, relative to the others of the ring; 0 where it is being given up.
     pub weight: u32,
     /// What its servers are.
     pub kind: Kind,
