@@ -3,6 +3,7 @@
 //! From here: `config` is the file that describes the cluster; every command is a module of its own, with its arguments
 //! and a `run`.
 
+mod bench;
 mod config;
 mod context;
 
@@ -31,7 +32,10 @@ struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {}
+enum Command {
+    /// Puts load on a server or the cluster, checks every reply, and shows rates and latencies
+    Bench(bench::BenchArgs),
+}
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -47,6 +51,8 @@ fn main() -> ExitCode {
     })
 }
 
-async fn run(command: Command, _context: &Context) -> Result<ExitCode, Failure> {
-    match command {}
+async fn run(command: Command, context: &Context) -> Result<ExitCode, Failure> {
+    match command {
+        Command::Bench(args) => bench::run(args, context).await,
+    }
 }

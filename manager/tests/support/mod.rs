@@ -1,5 +1,7 @@
 //! Clusters on this machine, in directories that are gone afterwards.
 
+pub mod children;
+
 use std::path::PathBuf;
 
 /// The manager.
