@@ -3,6 +3,7 @@
 //! From here: `config` is the file that describes the cluster; every command is a module of its own, with its arguments
 //! and a `run`.
 
+mod bench;
 mod config;
 mod context;
 mod scaling;
@@ -36,6 +37,8 @@ enum Command {
     AddNode(scaling::add::AddNodeArgs),
     Rebalance(scaling::rebalance::RebalanceArgs),
     RemoveNode(scaling::remove::RemoveNodeArgs),
+    /// Puts load on a server or the cluster, checks every reply, and shows rates and latencies
+    Bench(bench::BenchArgs),
 }
 
 fn main() -> ExitCode {
@@ -57,5 +60,6 @@ async fn run(command: Command, context: &Context) -> Result<ExitCode, Failure> {
         Command::AddNode(args) => scaling::add::run(args, context).await,
         Command::Rebalance(args) => scaling::rebalance::run(args, context).await,
         Command::RemoveNode(args) => scaling::remove::run(args, context).await,
+        Command::Bench(args) => bench::run(args, context).await,
     }
 }
