@@ -1,9 +1,10 @@
 //! A local cache of values, off unless asked for.
 //!
 //! A value that this process has written is read back at once, one that another process has written once the entry
-//! is too old. Only values are kept: no errors, and not that a key has none.
+//! is too old. Only values are kept: no errors, and not that a key has none. Where the outcome of a write is not known,
+//! what is read afterwards may be from before it, and is kept as long as any entry.
 
-use std::hash::{BuildHasher, Hash, Hasher, RandomState};
+use std::hash::{BuildHasher, Hash, RandomState};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -23,6 +24,7 @@ const STRIPES: usize = 1024;
 /// Values of all systems by their keys. Clones share them.
 #[derive(Debug, Clone)]
 pub(crate) struct Cache {
+    config: CacheConfig,
     shared: Arc<Shared>,
 }
 
@@ -96,7 +98,12 @@ impl Cache {
             hasher: RandomState::new(),
             time_to_live: config.time_to_live,
         };
-        Self { shared: Arc::new(shared) }
+        Self { config: config.clone(), shared: Arc::new(shared) }
+    }
+
+    /// As it was asked for.
+    pub(crate) fn config(&self) -> &CacheConfig {
+        &self.config
     }
 
     /// The value of a key, if it is known and young enough.
@@ -112,7 +119,7 @@ impl Cache {
     }
 
     /// A node has answered a read: its value is kept unless it may be older than one that was written meanwhile.
-    pub(crate) fn fill(&self, reading: &Reading, system: &Arc<str>, key: &[u8], value: &Bytes) {
+    pub(crate) fn fill(&self, reading: &Reading, system: &Arc<str>, key: &[u8], value: &[u8]) {
         let stripe = self.shared.stripes[reading.stripe].lock();
         if stripe.generation == reading.generation && stripe.writes == 0 {
             self.shared.keep(system, key, value);
@@ -134,7 +141,7 @@ impl Cache {
 
 impl Writing {
     /// The node has acknowledged that the key has this value now: it is kept, unless another change of it may be later.
-    pub(crate) fn acknowledged(mut self, system: &Arc<str>, key: &[u8], value: &Bytes) {
+    pub(crate) fn acknowledged(mut self, system: &Arc<str>, key: &[u8], value: &[u8]) {
         let mut stripe = self.shared.stripes[self.stripe].lock();
         if stripe.generation == self.generation && stripe.writes == 1 {
             self.shared.keep(system, key, value);
@@ -163,16 +170,13 @@ impl Stripe {
 
 impl Shared {
     fn stripe(&self, system: &str, key: &[u8]) -> usize {
-        let mut hasher = self.hasher.build_hasher();
-        Wanted { system, key }.hash(&mut hasher);
-        (hasher.finish() % STRIPES as u64) as usize
+        (self.hasher.hash_one(Wanted { system, key }) % STRIPES as u64) as usize
     }
 
-    fn keep(&self, system: &Arc<str>, key: &[u8], value: &Bytes) {
+    fn keep(&self, system: &Arc<str>, key: &[u8], value: &[u8]) {
         if value.len() > MAX_VALUE {
             return;
         }
-        // A value may be part of a larger buffer, which it would keep.
         let entry = Entry { value: Bytes::copy_from_slice(value), since: Instant::now() };
         self.values.insert(Key { system: system.clone(), key: Bytes::copy_from_slice(key) }, entry);
     }
@@ -205,7 +209,7 @@ mod tests {
         }
 
         fn fill(&self, reading: &Reading, value: &'static str) {
-            self.cache.fill(reading, &self.system, b"key", &value.into());
+            self.cache.fill(reading, &self.system, b"key", value.as_bytes());
         }
 
         fn write(&self) -> Writing {
@@ -213,7 +217,7 @@ mod tests {
         }
 
         fn acknowledged(&self, writing: Writing, value: &'static str) {
-            writing.acknowledged(&self.system, b"key", &value.into());
+            writing.acknowledged(&self.system, b"key", value.as_bytes());
         }
     }
 
@@ -277,7 +281,7 @@ mod tests {
         let fixture = Fixture::new(1000, Duration::from_secs(3600));
         for number in 0..10_000_u32 {
             let key = number.to_be_bytes();
-            fixture.cache.begin_write("default", &key).acknowledged(&fixture.system, &key, &"v".into());
+            fixture.cache.begin_write("default", &key).acknowledged(&fixture.system, &key, b"v");
         }
         assert!(fixture.cache.shared.values.len() <= 1000, "{}", fixture.cache.shared.values.len());
         assert!(fixture.cache.shared.values.len() > 500, "{}", fixture.cache.shared.values.len());

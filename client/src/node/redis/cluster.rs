@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures_util::future::{BoxFuture, FutureExt};
 use futures_util::stream::{self, StreamExt};
 use redis::aio::ConnectionLike;
 use redis::cluster_async::ClusterConnection;
@@ -138,9 +139,10 @@ impl Cluster {
         access: Access,
         repeat: Repeat,
     ) -> Result<Vec<Answer>, RedisFailure> {
-        let each = commands.cmd_iter().map(|command| self.run(command, access, repeat));
-        let answers: Vec<Answer> = stream::iter(each).buffered(AT_ONCE).collect().await;
-        Ok(answers)
+        // Boxed because the compiler cannot see otherwise that a caller's future may go from thread to thread.
+        let each: Vec<BoxFuture<'_, Answer>> =
+            commands.cmd_iter().map(|command| self.run(command, access, repeat).boxed()).collect();
+        Ok(stream::iter(each).buffered(AT_ONCE).collect().await)
     }
 
     /// What it is called in messages.
