@@ -201,6 +201,10 @@ impl RedisNode {
                 let text = self.bytes(text.remove(0), "INCRBY")?.unwrap_or_default();
                 Err(NodeErrorKind::NotANumber(String::from_utf8_lossy(&text).into_owned()))
             }
+            Value::BulkString(text) => {
+                let sum = std::str::from_utf8(&text).ok().and_then(|text| text.parse().ok());
+                Ok(sum.ok_or_else(|| self.unexpected("INCRBY"))?)
+            }
             answer => Ok(self.int(answer, "INCRBY")?),
         }
     }

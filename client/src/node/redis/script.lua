@@ -136,7 +136,9 @@ function operations.count(delta)
     return {text}
   end
   redis.call("SET", key, string.format("%.0f", number))
-  return redis.call("INCRBY", key, delta)
+  redis.call("INCRBY", key, delta)
+  -- As text, since numbers of Lua are not exact.
+  return redis.call("GET", key)
 end
 
 return operations[operation](unpack(ARGV, 2))
