@@ -1,6 +1,7 @@
 //! Spreads keys over many nodes as LightCloud does.
 
 pub mod address;
+pub mod blocking;
 mod cache;
 pub mod config;
 mod error;

@@ -15,6 +15,9 @@ use crate::support;
 /// The longest that a server may take until it answers.
 const START: Duration = Duration::from_secs(30);
 const PORT: u16 = 6379;
+/// Options of the servers of a cluster, of which the rest goes on where one fails.
+pub const CLUSTER: [&str; 6] =
+    ["--cluster-enabled", "yes", "--cluster-require-full-coverage", "no", "--cluster-node-timeout", "1000"];
 
 /// Whether there are Redis servers on this machine. Where the tests must be complete it is an error that there are none.
 pub fn are_there() -> bool {
@@ -110,7 +113,7 @@ impl Place {
 
     /// A Redis Cluster of three masters.
     pub fn cluster(&mut self) -> Vec<Server> {
-        let servers: Vec<_> = (0..3).map(|_| self.redis(&["--cluster-enabled", "yes"])).collect();
+        let servers: Vec<_> = (0..3).map(|_| self.redis(&CLUSTER)).collect();
         let addresses = servers.iter().map(|server| format!("{}:{PORT}", server.host));
         let made = Command::new("timeout")
             .args(["60", "redis-cli", "--cluster", "create"])
