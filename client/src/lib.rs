@@ -1,6 +1,8 @@
 //! Spreads keys over many nodes as LightCloud does.
 
 pub mod address;
+pub mod blocking;
+mod cache;
 pub mod config;
 mod error;
 mod list;
@@ -14,3 +16,5 @@ pub use config::{CacheConfig, Config, ConfigError, Kind, NodeConfig, ReadFrom, R
 pub use error::Error;
 pub use node::{NodeError, NodeErrorKind};
 pub use system::{LightCloud, Location, Moved, Mover, Scan, Sweeper, Swept, System};
+#[cfg(feature = "redis")]
+pub use node::{RedisFailure, RedisFailureKind};

@@ -6,4 +6,5 @@
 mod bench;
 mod growth;
 mod rings;
+mod redis;
 mod support;

@@ -1,12 +1,16 @@
 //! A node: servers that all hold the same records, of which any may answer.
 
 mod error;
+#[cfg(feature = "redis")]
+mod redis;
 pub(crate) mod replicas;
 mod tyrant;
 
 use bytes::Bytes;
 
 pub use error::{NodeError, NodeErrorKind};
+#[cfg(feature = "redis")]
+pub use redis::{RedisFailure, RedisFailureKind};
 
 use crate::config::{Config, ConfigError, Kind, NodeConfig};
 
