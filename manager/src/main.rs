@@ -1,14 +1,16 @@
 //! `lcmgr`: runs a LightCloud cluster.
 //!
 //! From here: `config` is the file that describes the cluster; every command is a module of its own, with its arguments
-//! and a `run`.
+//! and a `run`. Called by a link named `tcrmgr` it behaves as that.
 
+mod clock;
 mod config;
 mod context;
+mod tcrmgr;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use context::{Context, Failure};
 
@@ -31,14 +33,16 @@ struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {}
+enum Command {
+    #[command(flatten)]
+    Node(tcrmgr::NodeCommand),
+    Tcrmgr(tcrmgr::Tcrmgr),
+}
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    let context = Context { config: cli.config };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let outcome: Result<ExitCode, Failure> = match runtime {
-        Ok(runtime) => runtime.block_on(run(cli.command, &context)),
+        Ok(runtime) => runtime.block_on(start()),
         Err(error) => Err(error.into()),
     };
     outcome.unwrap_or_else(|failure| {
@@ -47,6 +51,18 @@ fn main() -> ExitCode {
     })
 }
 
+async fn start() -> Result<ExitCode, Failure> {
+    if tcrmgr::is_link(std::env::args_os().next().as_ref()) {
+        return Ok(tcrmgr::run_link(std::env::args_os()).await);
+    }
+    let cli = Cli::parse_from(tcrmgr::modernise(&Cli::command(), std::env::args_os()));
+    let context = Context { config: cli.config };
+    run(cli.command, &context).await
+}
+
 async fn run(command: Command, _context: &Context) -> Result<ExitCode, Failure> {
-    match command {}
+    match command {
+        Command::Node(command) => Ok(tcrmgr::run(command).await),
+        Command::Tcrmgr(args) => Ok(args.run().await),
+    }
 }

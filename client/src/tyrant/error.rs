@@ -53,7 +53,9 @@ pub enum ErrorKind {
     #[error("{} failed there: its log says why", .0.name())]
     Failed(Command),
     /// The server closed the connection in place of its update stream.
-    #[error("its changes are refused: it has the same server id as the one that asks, or repl is masked there")]
+    #[error(
+        "its changes are refused: it has the same server id as the one that asks, or repl is masked there"
+    )]
     Refused,
     /// The server keeps no update log.
     #[error("it has no update log: a ttserver needs -ulog DIR and -sid N for one")]
@@ -78,11 +80,9 @@ impl ErrorKind {
             | Self::Garbage(_)
             | Self::BadStream(_)
             | Self::Unexpected(_) => true,
-            Self::TooLong(_)
-            | Self::Unsendable(_)
-            | Self::Failed(_)
-            | Self::Refused
-            | Self::NoUpdateLog => false,
+            Self::TooLong(_) | Self::Unsendable(_) | Self::Failed(_) | Self::Refused | Self::NoUpdateLog => {
+                false
+            }
         }
     }
 }

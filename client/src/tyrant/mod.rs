@@ -18,6 +18,7 @@ mod replicate;
 mod server;
 
 pub use error::{ErrorKind, ServerError};
+pub use lcnode_protocol::Command;
 pub use lcnode_protocol::binary::client::Answer;
 pub use lcnode_protocol::request::{Items, Request};
 pub use lcnode_protocol::update_log;

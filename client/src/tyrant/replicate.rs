@@ -185,7 +185,8 @@ mod tests {
         for size in [1, 3, 1000, bytes.len()] {
             let small = size < 100;
             // Byte by byte only around the borders.
-            let bytes = if small { [&bytes[..5], &entry(5, b"a\0", b"v")[..]].concat() } else { bytes.clone() };
+            let bytes =
+                if small { [&bytes[..5], &entry(5, b"a\0", b"v")[..]].concat() } else { bytes.clone() };
             let server = server(bytes.chunks(size).map(<[u8]>::to_vec).collect()).await;
             let mut stream = server.replicate(0, NO_SERVER).await.unwrap();
             assert_eq!(stream.sid(), 3);
