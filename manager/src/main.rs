@@ -6,6 +6,7 @@
 mod clock;
 mod config;
 mod context;
+mod migrate;
 mod tcrmgr;
 
 use std::process::ExitCode;
@@ -34,6 +35,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Migrate(migrate::Migrate),
     #[command(flatten)]
     Node(tcrmgr::NodeCommand),
     Tcrmgr(tcrmgr::Tcrmgr),
@@ -60,8 +62,9 @@ async fn start() -> Result<ExitCode, Failure> {
     run(cli.command, &context).await
 }
 
-async fn run(command: Command, _context: &Context) -> Result<ExitCode, Failure> {
+async fn run(command: Command, context: &Context) -> Result<ExitCode, Failure> {
     match command {
+        Command::Migrate(args) => migrate::run(args, context).await,
         Command::Node(command) => Ok(tcrmgr::run(command).await),
         Command::Tcrmgr(args) => Ok(args.run().await),
     }

@@ -86,6 +86,11 @@ impl Server {
 }
 
 impl ReplStream {
+    /// Where the server listens.
+    pub fn address(&self) -> &Address {
+        &self.address
+    }
+
     /// The id of the server.
     pub fn sid(&self) -> u32 {
         self.sid
@@ -106,14 +111,28 @@ impl ReplStream {
                 self.has_begun = true;
                 Ok(item)
             }
-            Err(kind) => {
-                let kind = match kind {
-                    ErrorKind::Closed if !self.has_begun => ErrorKind::NoUpdateLog,
-                    kind => kind,
-                };
-                Err(ServerError { address: self.address.clone(), kind, may_be_done: false })
-            }
+            Err(kind) => Err(self.error(kind)),
         }
+    }
+
+    fn error(&self, kind: ErrorKind) -> ServerError {
+        let kind = match kind {
+            ErrorKind::Closed if !self.has_begun => ErrorKind::NoUpdateLog,
+            kind => kind,
+        };
+        ServerError { address: self.address.clone(), kind, may_be_done: false }
+    }
+
+    /// Waits until the server has said something, which it does at once.
+    ///
+    /// # Errors
+    ///
+    /// As of [`next`](Self::next): where it keeps no update log, this is known here.
+    pub async fn begun(&mut self) -> Result<(), ServerError> {
+        while !self.has_begun && self.connection.input().is_empty() {
+            self.connection.read(SILENCE).await.map_err(|kind| self.error(kind))?;
+        }
+        Ok(())
     }
 
     /// Whether the next entry or sign of life has come already, at least in part.
