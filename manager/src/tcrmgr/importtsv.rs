@@ -216,8 +216,6 @@ mod tests {
             (5001, format!("{} (00005000)\n", ".".repeat(50))),
         ] {
             let mut out = Vec::new();
-            // A node that is not there is named before anything is read.
-            server.rnum().await?;
             let mut count = Count { stored: 0, out: &mut out };
             (0..records).for_each(|_| count.one().unwrap());
             assert_eq!(String::from_utf8(out).unwrap(), expected, "{records}");

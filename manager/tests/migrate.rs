@@ -1,0 +1,1 @@
+//! Moving from a running server.
