@@ -33,6 +33,7 @@ pub struct Node {
     /// `HOST:PORT`.
     pub address: String,
     process: Running,
+    command: Command,
 }
 
 impl Node {
@@ -79,14 +80,26 @@ impl Node {
         command.stdout(std::fs::File::create(dir.path().join("log")).unwrap());
         let process = Running(command.stderr(Stdio::null()).spawn().unwrap());
         let address = format!("{host}:{port}");
-        let mut node = Self { dir, address, process };
+        let node = Self { dir, address, process, command };
+        node.listening()
+    }
+
+    fn listening(mut self) -> Self {
+        let node = &mut self;
         until("the server listens", || {
             let ended = node.process.0.try_wait().unwrap();
             let log = || std::fs::read_to_string(node.dir.path().join("log")).unwrap();
             assert!(ended.is_none(), "the server ended: {}", log());
             TcpStream::connect(&node.address).is_ok()
         });
-        node
+        self
+    }
+
+    /// Kills the server and starts it again.
+    pub fn restart(mut self) -> Self {
+        self.process = Running(Command::new("true").spawn().unwrap());
+        self.process = Running(self.command.spawn().unwrap());
+        self.listening()
     }
 
     pub fn server(&self) -> lightcloud::tyrant::Server {

@@ -1,7 +1,8 @@
 //! Many records, large ones, streams, and pages.
 
 use std::collections::BTreeSet;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Lines, Read};
+use std::process::{ChildStdout, Command};
 
 use crate::one_node::{Node, Program, Running, parrot, until};
 
@@ -92,12 +93,23 @@ fn an_import_that_is_refused_says_how_far_it_came() {
     assert_eq!(said.err, "tcrmgr: error: 9999: miscellaneous error\n");
 }
 
-/// What a command says within its first lines; it does not end by itself.
-fn first_lines(mut running: Running, lines: usize) -> Vec<String> {
-    let out = BufReader::new(running.0.stdout.take().unwrap());
-    let lines = out.lines().take(lines).map(Result::unwrap).collect();
-    drop(running);
-    lines
+/// The lines that a command says, which does not end by itself.
+struct Said {
+    lines: Lines<BufReader<ChildStdout>>,
+    _running: Running,
+}
+
+impl Said {
+    fn by(mut command: Command) -> Self {
+        let mut running = Running(command.spawn().unwrap());
+        let lines = BufReader::new(running.0.stdout.take().unwrap()).lines();
+        Self { lines, _running: running }
+    }
+
+    /// The next one. The command says it while this waits, or the test is killed by its runner.
+    fn line(&mut self) -> String {
+        self.lines.next().unwrap().unwrap()
+    }
 }
 
 #[tokio::test]
@@ -106,18 +118,15 @@ async fn changes_are_shown_as_they_come() {
     let server = node.server();
     server.put(b"a", b"1").await.unwrap();
     let tcrmgr = Program::tcrmgr();
-    let child = tcrmgr.command().args(["repl", "-ph", &node.address]).spawn().unwrap();
+    let mut command = tcrmgr.command();
+    command.args(["repl", "-ph", &node.address]);
+    let mut said = Said::by(command);
     // Those of before, and then those of now.
-    let later = tokio::spawn({
-        let server = server.clone();
-        async move {
-            server.out(b"a").await.unwrap();
-            server.add_int(b"n", 5).await.unwrap();
-            server.put(b"z", b"\0\xff").await.unwrap();
-        }
-    });
-    let shown = tokio::task::spawn_blocking(|| first_lines(Running(child), 4)).await.unwrap();
-    later.await.unwrap();
+    let mut shown = vec![said.line()];
+    server.out(b"a").await.unwrap();
+    server.add_int(b"n", 5).await.unwrap();
+    server.put(b"z", b"\0\xff").await.unwrap();
+    shown.extend((0..3).map(|_| said.line()));
     let expected = [
         ("put", "C8 10 00 00 00 01 00 00 00 01 61 31 00"),
         ("out", "C8 20 00 00 00 01 61 00"),
@@ -134,9 +143,10 @@ async fn changes_are_shown_as_they_come() {
     }
     // From a time on, and without those of a server, which are all.
     let from = last.to_string();
-    let child = tcrmgr.command().args(["repl", "-ts", &from, "-ph", &node.address]).spawn().unwrap();
-    let shown = tokio::task::spawn_blocking(|| first_lines(Running(child), 1)).await.unwrap();
-    assert!(shown[0].ends_with("7A 00 FF 00"), "{shown:?}");
+    let mut command = tcrmgr.command();
+    command.args(["repl", "-ts", &from, "-ph", &node.address]);
+    let shown = Said::by(command).line();
+    assert!(shown.ends_with("7A 00 FF 00"), "{shown}");
     let said = tcrmgr.run(["repl", "-sid", "9", &node.address]);
     assert_eq!((said.code, said.err), (1, format!("tcrmgr: {} could not be connected\n", node.address)));
 }
@@ -156,7 +166,8 @@ async fn a_raw_stream_is_a_log_that_can_be_replayed() {
     let log = logs.join("00000001.ulog");
     let file = std::fs::File::create(&log).unwrap();
     let running = Running(tcrmgr.command().args(["repl", &one.address]).stdout(file).spawn().unwrap());
-    let size = (17 + 11 + 8 + large.len() + 17 + 11 + 5 + 17 + 12 + 17 + 11 + 4) as u64;
+    // A header, a put without key and value, and these, four times.
+    let size = (4 * (17 + 11) + 8 + large.len() + 5 + 1 + 4 + 4) as u64;
     until("all is there", || std::fs::metadata(&log).unwrap().len() >= size);
     assert_eq!(std::fs::metadata(&log).unwrap().len(), size);
     drop(running);
