@@ -15,6 +15,6 @@ pub use address::Address;
 pub use config::{CacheConfig, Config, ConfigError, Kind, NodeConfig, ReadFrom, Role};
 pub use error::Error;
 pub use node::{NodeError, NodeErrorKind};
-pub use system::{LightCloud, Location, Moved, Mover, Scan, Sweeper, Swept, System};
 #[cfg(feature = "redis")]
 pub use node::{RedisFailure, RedisFailureKind};
+pub use system::{LightCloud, Location, Moved, Mover, Scan, Sweeper, Swept, System};

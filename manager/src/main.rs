@@ -1,16 +1,19 @@
 //! `lcmgr`: runs a LightCloud cluster.
 //!
 //! From here: `config` is the file that describes the cluster; every command is a module of its own, with its arguments
-//! and a `run`.
+//! and a `run`. Called by a link named `tcrmgr` it behaves as that.
 
 mod bench;
+mod clock;
 mod config;
 mod context;
+mod migrate;
 mod scaling;
+mod tcrmgr;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use context::{Context, Failure};
 
@@ -39,14 +42,16 @@ enum Command {
     RemoveNode(scaling::remove::RemoveNodeArgs),
     /// Puts load on a server or the cluster, checks every reply, and shows rates and latencies
     Bench(bench::BenchArgs),
+    Migrate(migrate::Migrate),
+    #[command(flatten)]
+    Node(tcrmgr::NodeCommand),
+    Tcrmgr(tcrmgr::Tcrmgr),
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    let context = Context { config: cli.config };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let outcome: Result<ExitCode, Failure> = match runtime {
-        Ok(runtime) => runtime.block_on(run(cli.command, &context)),
+        Ok(runtime) => runtime.block_on(start()),
         Err(error) => Err(error.into()),
     };
     outcome.unwrap_or_else(|failure| {
@@ -55,11 +60,23 @@ fn main() -> ExitCode {
     })
 }
 
+async fn start() -> Result<ExitCode, Failure> {
+    if tcrmgr::is_link(std::env::args_os().next().as_ref()) {
+        return Ok(tcrmgr::run_link(std::env::args_os()).await);
+    }
+    let cli = Cli::parse_from(tcrmgr::modernise(&Cli::command(), std::env::args_os()));
+    let context = Context { config: cli.config };
+    run(cli.command, &context).await
+}
+
 async fn run(command: Command, context: &Context) -> Result<ExitCode, Failure> {
     match command {
         Command::AddNode(args) => scaling::add::run(args, context).await,
         Command::Rebalance(args) => scaling::rebalance::run(args, context).await,
         Command::RemoveNode(args) => scaling::remove::run(args, context).await,
         Command::Bench(args) => bench::run(args, context).await,
+        Command::Migrate(args) => migrate::run(args, context).await,
+        Command::Node(command) => Ok(tcrmgr::run(command).await),
+        Command::Tcrmgr(args) => Ok(args.run().await),
     }
 }

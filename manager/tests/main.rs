@@ -5,6 +5,9 @@
 
 mod bench;
 mod growth;
-mod rings;
+mod migrate;
+mod one_node;
 mod redis;
+mod rings;
 mod support;
+mod tcrmgr;
