@@ -5,6 +5,8 @@
 
 mod config;
 mod context;
+mod import;
+mod output;
 
 use std::process::ExitCode;
 
@@ -47,6 +49,8 @@ fn main() -> ExitCode {
     })
 }
 
-async fn run(command: Command, _context: &Context) -> Result<ExitCode, Failure> {
-    match command {}
+async fn run(command: Command, context: &Context) -> Result<ExitCode, Failure> {
+    match command {
+        Command::ImportConfig(args) => import::run(args, context).await,
+    }
 }
