@@ -1,7 +1,16 @@
 //! Spreads keys over many nodes as LightCloud does.
 
 pub mod address;
+pub mod config;
+mod error;
+mod list;
+mod node;
 pub mod ring;
+mod system;
 pub mod tyrant;
 
 pub use address::Address;
+pub use config::{CacheConfig, Config, ConfigError, Kind, NodeConfig, ReadFrom, Role};
+pub use error::Error;
+pub use node::{NodeError, NodeErrorKind};
+pub use system::{LightCloud, Location, Moved, Mover, Scan, System};

@@ -124,7 +124,7 @@ impl Server {
         self.shared.idle.lock().pop()
     }
 
-    pub(super) fn error(&self, kind: ErrorKind, may_be_done: bool) -> ServerError {
+    pub(crate) fn error(&self, kind: ErrorKind, may_be_done: bool) -> ServerError {
         ServerError { address: self.shared.address.clone(), kind, may_be_done }
     }
 }

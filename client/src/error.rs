@@ -1,0 +1,54 @@
+//! What can go wrong with a call of the cluster.
+
+use std::time::Duration;
+
+use thiserror::Error;
+
+use crate::config::ConfigError;
+use crate::node::NodeError;
+
+/// A call that did not come to its end.
+#[derive(Debug, Error)]
+pub enum Error {
+    /// The configuration is none.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// A node could not carry it out.
+    #[error(transparent)]
+    Node(#[from] NodeError),
+    /// There is no such system.
+    #[error("there is no system {0}")]
+    NoSystem(String),
+    /// The key was being moved to another node, and that did not end.
+    #[error(
+        "the key is being moved to another node, and has been for {0:?}: see whether the rebalance still runs; where \
+         it does not, the key can be changed again after {1:?}"
+    )]
+    Moving(Duration, Duration),
+    /// There is no such storage node.
+    #[error("there is no storage node {0}")]
+    NoNode(String),
+    /// Keys can be moved only among nodes that speak the Tokyo Tyrant protocol.
+    #[error(
+        "node {0} is of Redis servers: keys are moved only among nodes that speak the Tokyo Tyrant protocol"
+    )]
+    NotMovable(String),
+    /// Another mover is at work, or has died.
+    #[error("keys are being moved by somebody else; if that has died, it can be done again in {0:?}")]
+    OtherMover(Duration),
+    /// Moving some keys took so long that others may change them again.
+    #[error(
+        "moving a batch of keys has taken {0:?}: nothing of it was moved; run it again with smaller batches"
+    )]
+    TooSlow(Duration),
+    /// Where a key is changed faster than it can be looked up.
+    #[error("the record that says where the key is comes and goes: it is deleted and made anew all the time")]
+    Unsteady,
+}
+
+impl Error {
+    /// Whether the call may have had its effect all the same.
+    pub fn may_be_done(&self) -> bool {
+        matches!(self, Self::Node(error) if error.may_be_done())
+    }
+}

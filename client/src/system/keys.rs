@@ -1,0 +1,78 @@
+//! Operations on single keys.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::{Rings, System};
+use crate::error::Error;
+
+impl System {
+    /// The value of a key, where there is one.
+    ///
+    /// Requests: 1 where the key is on the node that the storage ring has for it, 3 where it is on another one or
+    /// nowhere.
+    pub async fn get(&self, key: &[u8]) -> Result<Option<Bytes>, Error> {
+        self.rings().get(key).await
+    }
+
+    /// Stores a value under a key, whatever was there.
+    ///
+    /// Requests: 2 where the key has a place already, 4 where it is new.
+    pub async fn set(&self, key: &[u8], value: &[u8]) -> Result<(), Error> {
+        let node = self.rings().locate_or_init(key).await?;
+        Ok(node.put(key, value).await?)
+    }
+
+    /// Removes a key, its value and the record of its place; says whether there was a value, as far as is known.
+    ///
+    /// Requests: 2 where it is on the node that the storage ring has for it.
+    pub async fn delete(&self, key: &[u8]) -> Result<bool, Error> {
+        let rings = self.rings();
+        let mut existed = rings.storage(key).delete(key).await?;
+        if !existed {
+            // Elsewhere, or being moved, or nowhere.
+            let Some(place) = rings.locate_settled(key).await? else { return Ok(false) };
+            existed = place.node.delete(key).await?;
+        }
+        rings.delete_record(key).await?;
+        Ok(existed)
+    }
+
+    /// Adds to a counter and returns the sum; a counter that is not there begins at 0. A counter on nodes that speak the
+    /// Tokyo Tyrant protocol is decimal text and needs the script `incr.lua` there.
+    ///
+    /// It is never made twice: where it is not known whether it was made, that is an error of which
+    /// [`Error::may_be_done`] says so.
+    pub async fn incr(&self, key: &[u8], delta: i64) -> Result<i64, Error> {
+        let node = self.rings().locate_or_init(key).await?;
+        Ok(node.incr(key, delta).await?)
+    }
+}
+
+impl Rings {
+    pub(super) async fn get(&self, key: &[u8]) -> Result<Option<Bytes>, Error> {
+        let home = self.storage(key);
+        if let Some(value) = home.get(key).await? {
+            return Ok(Some(value));
+        }
+        let Some(place) = self.locate(key).await? else { return Ok(None) };
+        if !Arc::ptr_eq(&place.node, home)
+            && let Some(value) = place.node.get(key).await?
+        {
+            return Ok(Some(value));
+        }
+        // It may have come here between the looks.
+        Ok(home.get(key).await?)
+    }
+
+    /// Removes the record of a key from the lookup node that has it.
+    pub(super) async fn delete_record(&self, key: &[u8]) -> Result<(), Error> {
+        for lookup in self.lookup(key).into_iter().flatten() {
+            if lookup.delete(key).await? {
+                break;
+            }
+        }
+        Ok(())
+    }
+}

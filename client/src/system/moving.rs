@@ -1,0 +1,258 @@
+//! Moves keys to where the storage ring would put them, while everybody goes on.
+//!
+//! 1. The lookup record of a key says that it is being moved, and until when: who wants to change the key waits.
+//! 2. A moment passes in which changes end that had looked before.
+//! 3. The value is copied, and the record says where the key is now: who waited goes on there.
+//! 4. The copy that is left stays for a while, for readers that had looked before; then it is removed.
+//!
+//! A reader finds the key all the time: at its new place, which it looks at first, or else where the record says. Who
+//! moves keys may die at any moment: after the time that it had set itself, the next change of the key takes it back to
+//! where it was, or the next mover goes on.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use tokio::time::sleep;
+
+use super::batch::{Delete, Put, on_nodes};
+use super::many::Found;
+use super::record::{Moving, Record, now};
+use super::{Rings, System};
+use crate::config::Kind;
+use crate::error::Error;
+use crate::node::{Node, ScanCursor};
+
+/// How long changes may take to end that had looked where the key is before it was marked.
+const GRACE: Duration = Duration::from_millis(600);
+/// How long a mark is respected, and how long before its end nothing is begun under it any more.
+const LEASE: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(15));
+/// How long a copy that is left stays.
+const LINGER: Duration = Duration::from_secs(5);
+
+/// The key among lookup records that says which mover is at work, and until when.
+const LOCK: &[u8] = b"\0lightcloud-mover";
+
+/// Moves the keys of one node. Only one mover is at work in a system at a time.
+#[derive(Debug)]
+pub struct Mover {
+    /// Tells it from others.
+    id: u64,
+    rings: Arc<Rings>,
+    from: Arc<Node>,
+    adopt: bool,
+    cursor: ScanCursor,
+    /// What has been copied and is still at its old place, with the time from which it may go.
+    left: Vec<(Instant, Vec<(Bytes, Bytes)>)>,
+    is_done: bool,
+}
+
+/// What one step of a mover did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Moved {
+    /// Keys that were looked at.
+    pub seen: u64,
+    /// Keys that are at a new place now.
+    pub moved: u64,
+    /// Bytes of their keys and values.
+    pub bytes: u64,
+    /// Copies at old places that were removed.
+    pub removed: u64,
+    /// Values without a lookup record that stayed where they are: nothing finds them.
+    pub orphans: u64,
+    /// Values of keys that live on another node by their records, which is neither this one nor the one where the ring
+    /// would put them: nothing finds these, and they stayed.
+    pub strays: u64,
+    /// Changes that came to the old place after the copy was made, and were carried after it.
+    pub late: u64,
+}
+
+impl System {
+    /// The names of all storage nodes.
+    pub fn storage_nodes(&self) -> Vec<String> {
+        let mut names: Vec<_> = self.rings().storage_nodes.keys().cloned().collect();
+        names.sort();
+        names
+    }
+
+    /// A mover of the keys of a storage node. All other clients must know the present configuration, and be of this
+    /// crate. With `adopt`, a value without a lookup record is moved as well, unless there is one where it would go.
+    pub fn mover(&self, node: &str, adopt: bool) -> Result<Mover, Error> {
+        let rings = self.rings();
+        let from = rings.storage_nodes.get(node).cloned();
+        let from = from.ok_or_else(|| Error::NoNode(node.to_owned()))?;
+        if let Some(other) = rings.storage_nodes.values().find(|node| node.config().kind != Kind::Tyrant) {
+            return Err(Error::NotMovable(other.name().to_owned()));
+        }
+        let cursor = ScanCursor::default();
+        Ok(Mover { id: fastrand::u64(..), rings, from, adopt, cursor, left: Vec::new(), is_done: false })
+    }
+}
+
+impl std::ops::AddAssign for Moved {
+    fn add_assign(&mut self, other: Self) {
+        self.seen += other.seen;
+        self.moved += other.moved;
+        self.bytes += other.bytes;
+        self.removed += other.removed;
+        self.orphans += other.orphans;
+        self.strays += other.strays;
+        self.late += other.late;
+    }
+}
+
+impl Mover {
+    /// Moves some keys, up to `batch` or about a thousand more; none when all that the node had are where they belong
+    /// and what was left of them is removed.
+    pub async fn step(&mut self, batch: usize) -> Result<Option<Moved>, Error> {
+        self.lock().await?;
+        let mut done = self.clear(Instant::now()).await?;
+        let mut guests: Vec<Bytes> = Vec::new();
+        while guests.len() < batch && !self.is_done {
+            match self.from.scan(&mut self.cursor).await? {
+                None => self.is_done = true,
+                Some(records) => {
+                    done.seen += records.len() as u64;
+                    let is_guest = |key: &Bytes| !Arc::ptr_eq(self.rings.storage(key), &self.from);
+                    guests.extend(records.into_iter().map(|(key, _)| key).filter(is_guest));
+                }
+            }
+        }
+        if !guests.is_empty() {
+            done += self.move_all(&guests).await?;
+        } else if self.is_done {
+            let Some(last) = self.left.iter().map(|(due, _)| *due).max() else { return Ok(None) };
+            sleep(last.saturating_duration_since(Instant::now())).await;
+            done += self.clear(last).await?;
+        }
+        Ok(Some(done))
+    }
+
+    /// Says that this mover is at work; an error where another is.
+    async fn lock(&mut self) -> Result<(), Error> {
+        let lookup = self.rings.first_lookup(LOCK);
+        let mine = format!("{}@{}", self.id, now() + LEASE.0.as_millis() as u64);
+        for confirmed in [false, true] {
+            let there = lookup.get(LOCK).await?;
+            let text = there.as_deref().map(String::from_utf8_lossy);
+            let (id, until) = text.as_deref().and_then(|text| text.split_once('@')).unwrap_or(("0", "0"));
+            let left = until.parse::<u64>().unwrap_or(0).saturating_sub(now());
+            let is_mine = id.parse() == Ok(self.id);
+            if left > 0 && !is_mine {
+                return Err(Error::OtherMover(Duration::from_millis(left)));
+            }
+            if confirmed {
+                break;
+            }
+            lookup.put(LOCK, mine.as_bytes()).await?;
+            if is_mine {
+                break;
+            }
+            // Another one may have come at the same moment.
+            sleep(GRACE).await;
+        }
+        Ok(())
+    }
+
+    /// Lets others work. A mover that is dropped without it keeps them waiting until its time is over.
+    pub async fn unlock(self) -> Result<(), Error> {
+        self.rings.first_lookup(LOCK).delete(LOCK).await?;
+        Ok(())
+    }
+
+    /// Moves those of the keys whose records say that they are on this node.
+    async fn move_all(&mut self, guests: &[Bytes]) -> Result<Moved, Error> {
+        let rings = Arc::clone(&self.rings);
+        let (mut done, start) = (Moved::default(), Instant::now());
+        let keys: Vec<&[u8]> = guests.iter().map(|key| &key[..]).collect();
+        let (mut own, mut copies) = (Vec::new(), Vec::new());
+        for (key, found) in keys.iter().zip(rings.locate_many(&keys).await?) {
+            match found {
+                Found::At(node) | Found::Moving(node) if Arc::ptr_eq(&node, &self.from) => own.push(*key),
+                Found::At(node) if Arc::ptr_eq(&node, rings.storage(key)) => copies.push(*key),
+                Found::Nothing if self.adopt => own.push(*key),
+                Found::Nothing => done.orphans += 1,
+                Found::At(..) | Found::Moving(..) => done.strays += 1,
+            }
+        }
+        self.note_copies(&copies).await?;
+        let until = now() + LEASE.0.as_millis() as u64;
+        let marks: Vec<(&[u8], Vec<u8>)> = own
+            .iter()
+            .map(|key| {
+                let moving = Moving { to: rings.storage(key).name().to_owned(), until };
+                (*key, Record { node: self.from.name().to_owned(), moving: Some(moving) }.bytes())
+            })
+            .collect();
+        rings.put_records(&marks).await?;
+        sleep(GRACE).await;
+        let values = self.from.get_many(&own).await.map_err(Error::from)?;
+        let there = own.iter().zip(&values).filter_map(|(key, value)| Some((*key, &value.as_ref()?[..])));
+        let there: Vec<(&[u8], &[u8])> = there.collect();
+        check_lease(start)?;
+        on_nodes::<Put>(there.iter().map(|record| (rings.storage(record.0), *record))).await?;
+        check_lease(start)?;
+        let names = there.iter().map(|(key, _)| (*key, rings.storage(key).name().as_bytes().to_vec()));
+        rings.put_records(&names.collect::<Vec<_>>()).await?;
+        // Deleted while it was being marked.
+        let gone: Vec<&[u8]> =
+            own.iter().zip(&values).filter(|(_, value)| value.is_none()).map(|(key, _)| *key).collect();
+        on_nodes::<Delete>(gone.iter().map(|key| (rings.first_lookup(key), *key))).await?;
+        done.moved += there.len() as u64;
+        done.bytes += there.iter().map(|(key, value)| (key.len() + value.len()) as u64).sum::<u64>();
+        let copied =
+            there.iter().map(|(key, value)| (Bytes::copy_from_slice(key), Bytes::copy_from_slice(value)));
+        self.left.push((Instant::now() + LINGER, copied.collect()));
+        Ok(done)
+    }
+
+    /// Takes note of what an earlier mover has left of keys that it had moved: it goes as what this one moves.
+    async fn note_copies(&mut self, keys: &[&[u8]]) -> Result<(), Error> {
+        let values = self.from.get_many(keys).await?;
+        let records = keys.iter().zip(values);
+        let records = records.filter_map(|(key, value)| Some((Bytes::copy_from_slice(key), value?)));
+        let records: Vec<_> = records.collect();
+        if !records.is_empty() {
+            self.left.push((Instant::now() + LINGER, records));
+        }
+        Ok(())
+    }
+
+    /// Removes what was left long enough ago. Where a change came after the copy, it is carried after it, unless the
+    /// key was changed at its new place as well.
+    async fn clear(&mut self, now: Instant) -> Result<Moved, Error> {
+        let mut done = Moved::default();
+        let (due, left) = std::mem::take(&mut self.left).into_iter().partition(|(due, _)| *due <= now);
+        self.left = left;
+        let due: Vec<(Instant, Vec<(Bytes, Bytes)>)> = due;
+        for (_, records) in due {
+            let keys: Vec<&[u8]> = records.iter().map(|(key, _)| &key[..]).collect();
+            let present = self.from.get_many(&keys).await?;
+            for ((key, copied), value) in records.iter().zip(&present) {
+                if let Some(value) = value.as_ref().filter(|value| *value != copied) {
+                    let home = self.rings.storage(key);
+                    if home.get(key).await?.as_ref() == Some(copied) {
+                        home.put(key, value).await?;
+                        done.late += 1;
+                    }
+                }
+            }
+            let removed = self.from.delete_many(&keys).await?;
+            done.removed += removed.into_iter().filter(|removed| *removed).count() as u64;
+        }
+        Ok(done)
+    }
+}
+
+/// An error where the marks are no longer respected for long enough.
+fn check_lease(start: Instant) -> Result<(), Error> {
+    if start.elapsed() > LEASE.1 { Err(Error::TooSlow(start.elapsed())) } else { Ok(()) }
+}
+
+impl Rings {
+    /// Replaces the lookup records of many keys.
+    async fn put_records(&self, records: &[(&[u8], Vec<u8>)]) -> Result<(), Error> {
+        let items = records.iter().map(|(key, value)| (self.first_lookup(key), (*key, &value[..])));
+        on_nodes::<Put>(items).await.map(drop)
+    }
+}
