@@ -5,8 +5,10 @@
 
 mod config;
 mod context;
+mod control;
 mod import;
 mod output;
+mod stat;
 
 use std::process::ExitCode;
 
@@ -33,7 +35,12 @@ struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {}
+enum Command {
+    ImportConfig(import::ImportArgs),
+    Restart(control::RestartArgs),
+    Start(control::StartArgs),
+    Stop(control::StopArgs),
+}
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -52,5 +59,8 @@ fn main() -> ExitCode {
 async fn run(command: Command, context: &Context) -> Result<ExitCode, Failure> {
     match command {
         Command::ImportConfig(args) => import::run(args, context).await,
+        Command::Restart(args) => control::restart(args, context).await,
+        Command::Start(args) => control::start(args, context).await,
+        Command::Stop(args) => control::stop(args, context).await,
     }
 }

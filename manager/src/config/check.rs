@@ -46,8 +46,10 @@ fn node(node: &Node) -> Result<(), String> {
     let name = &node.name;
     self::name(name).map_err(|why| format!("the name of node {name:?} {why}"))?;
     self::name(&node.system).map_err(|why| format!("the system {:?} of node {name} {why}", node.system))?;
-    if !(1..=MAX_WEIGHT).contains(&node.weight) {
-        return Err(format!("node {name}: weight {}: give one of 1 to {MAX_WEIGHT}", node.weight));
+    // A storage node without weight is given up: no key goes there, and those that are there are found.
+    let least = if node.role == Role::Storage { 0 } else { 1 };
+    if !(least..=MAX_WEIGHT).contains(&node.weight) {
+        return Err(format!("node {name}: weight {}: give one of {least} to {MAX_WEIGHT}", node.weight));
     }
     if node.servers.is_empty() {
         return Err(format!("node {name} has no server: write servers = [{{ host = \"…\", port = … }}]"));
@@ -196,6 +198,9 @@ fn rings(cluster: &Cluster) -> Result<(), String> {
     let mut systems: BTreeMap<&str, (Vec<&Node>, Vec<&Node>)> = BTreeMap::new();
     for node in &cluster.nodes {
         let (lookup, storage) = systems.entry(&node.system).or_default();
+        if node.weight == 0 {
+            continue;
+        }
         if node.role == Role::Lookup { lookup.push(node) } else { storage.push(node) }
     }
     for (system, (lookup, storage)) in systems {

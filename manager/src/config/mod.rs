@@ -15,13 +15,17 @@
 //!
 //! A *node* is a place on a ring, known by its name; its *servers* all hold the same records and follow each other.
 //!
-//! From here: `file` is the file as it is written, `check` what a cluster must be, `select` finds servers by name.
+//! From here: `file` is the file as it is written, `check` what a cluster must be, `select` finds servers by name,
+//! `client` is what clients of the cluster need of it.
 
 mod check;
+mod client;
 mod file;
 mod select;
 #[cfg(test)]
 mod tests;
+
+pub use select::ALL;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -56,7 +60,7 @@ pub struct Node {
     pub system: String,
     /// Which of the two rings.
     pub role: Role,
-    /// Its share of the keys, relative to the others of the ring.
+    /// Its share of the keys, relative to the others of the ring. 0 for a storage node that is given up.
     pub weight: u32,
     /// What its servers are.
     pub kind: Kind,
@@ -170,5 +174,25 @@ impl Server {
     /// Where clients connect to.
     pub fn address(&self) -> Address {
         Address::tcp(&self.host[..], self.port)
+    }
+
+    /// Its database.
+    pub fn database(&self) -> PathBuf {
+        self.data_dir.join(format!("{}.tch", self.name))
+    }
+
+    /// Where its process id is while it runs.
+    pub fn pid_file(&self) -> PathBuf {
+        self.data_dir.join(format!("{}.pid", self.name))
+    }
+
+    /// What it has to say.
+    pub fn log_file(&self) -> PathBuf {
+        self.data_dir.join(format!("{}.log", self.name))
+    }
+
+    /// Where its copies may be made.
+    pub fn backup_dir(&self) -> PathBuf {
+        self.data_dir.join("backup")
     }
 }
