@@ -6,9 +6,13 @@
 mod config;
 mod context;
 mod control;
+mod delete_data;
 mod import;
+mod locate;
 mod output;
+mod purge_logs;
 mod stat;
+mod status;
 
 use std::process::ExitCode;
 
@@ -36,9 +40,13 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    DeleteData(delete_data::DeleteArgs),
     ImportConfig(import::ImportArgs),
+    Locate(locate::LocateArgs),
+    PurgeLogs(purge_logs::PurgeArgs),
     Restart(control::RestartArgs),
     Start(control::StartArgs),
+    Status(status::StatusArgs),
     Stop(control::StopArgs),
 }
 
@@ -58,9 +66,13 @@ fn main() -> ExitCode {
 
 async fn run(command: Command, context: &Context) -> Result<ExitCode, Failure> {
     match command {
+        Command::DeleteData(args) => delete_data::run(args, context).await,
         Command::ImportConfig(args) => import::run(args, context).await,
+        Command::Locate(args) => locate::run(args, context).await,
+        Command::PurgeLogs(args) => purge_logs::run(args, context).await,
         Command::Restart(args) => control::restart(args, context).await,
         Command::Start(args) => control::start(args, context).await,
+        Command::Status(args) => status::run(args, context).await,
         Command::Stop(args) => control::stop(args, context).await,
     }
 }

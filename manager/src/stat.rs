@@ -91,12 +91,12 @@ impl Stat {
         self.get(name)?.parse().ok().filter(|number: &f64| number.is_finite())
     }
 
-    /// How many requests there were, but for those that ask how it is.
+    /// How many requests there were, but for those that ask how it is and those of followers.
     pub fn operations(&self) -> u64 {
         let counts = self.lines.iter().filter(|(name, _)| {
             name.starts_with("cnt_")
                 && !name.ends_with("_miss")
-                && !["cnt_stat", "cnt_rnum"].contains(&&name[..])
+                && !["cnt_stat", "cnt_rnum", "cnt_repl"].contains(&&name[..])
         });
         counts.filter_map(|(_, count)| count.parse::<u64>().ok()).fold(0, u64::saturating_add)
     }
@@ -121,10 +121,15 @@ impl Stat {
         (1..).map_while(peer).collect()
     }
 
-    /// Of lines, for tests.
+    /// Of lines, for tests. Of two of one name the first counts.
     #[cfg(test)]
     pub fn of(text: &str) -> Self {
-        let lines = text.lines().filter_map(|line| line.trim().split_once(' '));
-        Self { lines: lines.map(|(name, value)| (name.to_owned(), value.to_owned())).collect() }
+        let mut stat = Self::default();
+        for (name, value) in text.lines().filter_map(|line| line.trim().split_once(' ')) {
+            if stat.get(name).is_none() {
+                stat.lines.push((name.to_owned(), value.to_owned()));
+            }
+        }
+        stat
     }
 }

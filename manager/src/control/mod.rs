@@ -56,8 +56,9 @@ pub struct RestartArgs {
     end: End,
 }
 
+/// The servers of a command that is about processes and their files.
 #[derive(Debug, clap::Args)]
-struct Which {
+pub struct Which {
     /// Names of nodes or servers, or all
     #[arg(value_name = "NODE")]
     names: Vec<String>,
@@ -129,13 +130,13 @@ pub async fn restart(args: RestartArgs, context: &Context) -> Result<ExitCode, F
 
 impl Which {
     /// The servers that are meant. Redis is none of them: left out among all, and refused by name.
-    fn servers<'c>(&self, cluster: &'c Cluster) -> Result<Vec<(&'c Node, &'c Server)>, Failure> {
+    pub fn servers<'c>(&self, cluster: &'c Cluster) -> Result<Vec<(&'c Node, &'c Server)>, Failure> {
         let mut servers = cluster.select(&self.names)?;
         let are_all = self.names.is_empty() || self.names.iter().any(|name| name == ALL);
         let redis = servers.iter().find(|(node, _)| node.kind != Kind::Tyrant);
         if let (Some((node, server)), false) = (redis, are_all) {
             let why = format!(
-                "server {} of node {} is of Redis, which is not started or stopped from here: do it with its own tools",
+                "server {} of node {} is of Redis, whose processes and files are not looked after from here: use its own tools",
                 server.name, node.name
             );
             return Err(why.into());
@@ -146,12 +147,14 @@ impl Which {
 }
 
 /// Does something to each server, at once, and says of each how it went, in their order. The code is 1 if any failed.
-async fn each<'c, F: Future<Output = Result<String, String>>>(
+pub async fn each<'c, F: Future<Output = Result<String, String>>>(
     doing: &'static str,
     servers: &[(&'c Node, &'c Server)],
     work: impl Fn(&'c Server) -> F,
 ) -> Result<ExitCode, Failure> {
     let width = servers.iter().map(|(_, server)| server.name.len()).max().unwrap_or(0);
+    let address_width =
+        servers.iter().map(|(_, server)| server.address().to_string().len()).max().unwrap_or(0);
     let bar = ProgressBar::new(servers.len() as u64);
     bar.set_style(ProgressStyle::with_template("{spinner} {prefix} {pos}/{len} {elapsed}")?);
     bar.set_prefix(doing);
@@ -174,8 +177,9 @@ async fn each<'c, F: Future<Output = Result<String, String>>>(
         };
         failed += u32::from(went.is_err());
         // What has several lines is an account with a log below it.
-        let said = said.trim_end().replace('\n', "\n    ");
-        let line = format!("{:width$}  {:<21}  {word}{said}\n", server.name, server.address().to_string());
+        let lines: Vec<_> = said.lines().filter(|line| !line.trim().is_empty()).collect();
+        let (address, said) = (server.address().to_string(), lines.join("\n    "));
+        let line = format!("{:width$}  {address:address_width$}  {word}{said}\n", server.name);
         bar.suspend(|| output::print(&line))?;
     }
     bar.finish_and_clear();

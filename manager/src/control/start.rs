@@ -15,13 +15,14 @@ const POLL: Duration = Duration::from_millis(20);
 /// A look at a log that takes longer is done without.
 const LOOK: Duration = Duration::from_secs(15);
 
-/// Arguments: folder, pid file, data, backups, then the command line. A pid file whose process is another program is
-/// in the way of the node, as it cannot know. Code 3: it runs.
+/// Arguments: folder, pid file, log, data, backups, then the command line. Prints how long the log is. A pid file whose
+/// process is another program is in the way of the node, as it cannot know. Code 3: it runs.
 const START: &str = r#"
 folder=$1 pidfile=$2
 cd "$folder" || exit
-mkdir -p -- "$3" "$4" || exit
-shift 4
+mkdir -p -- "$4" "$5" || exit
+{ wc -c <"$3" || echo 0; } 2>/dev/null
+shift 5
 pid=$(cat -- "$pidfile" 2>/dev/null)
 case $pid in
 '') ;;
@@ -37,8 +38,8 @@ esac
 exec "$@" </dev/null
 "#;
 
-/// Argument: the log.
-const LAST_LINES: &str = r#"tail -n 4 -- "$1" 2>/dev/null"#;
+/// Arguments: the log, and how many bytes of it are old.
+const LAST_LINES: &str = r#"tail -c +$(($2 + 1)) -- "$1" 2>/dev/null | tail -n 4"#;
 
 /// Starts a server, unless it runs; what to say of it.
 ///
@@ -69,19 +70,22 @@ pub async fn start(cluster: &Cluster, server: &Server, wait: Duration) -> Result
         Place::Ssh(_) => ".".to_owned(),
     };
     let mut words =
-        vec![folder, word(server.pid_file())?, word(server.data_dir.clone())?, word(server.backup_dir())?];
-    words.extend(command_line::of(cluster, server, &place)?);
-    let program = words[4].clone();
+        vec![folder, word(server.pid_file())?, word(server.log_file())?, word(server.data_dir.clone())?];
+    words.push(word(server.backup_dir())?);
+    let command_line = command_line::of(cluster, server, &place)?;
+    let program = command_line[0].clone();
+    words.extend(command_line);
     let done = match place.run(START, &words, wait).await {
         Ok(done) => done,
-        Err(why) => return Err(with_log(server, &place, format!("{why}; it may still be starting")).await),
+        Err(why) => return Err(format!("{why}; look at {}", server.log_file().display())),
     };
+    let (old_log, said) = done.stdout.split_once('\n').unwrap_or((&done.stdout, ""));
     match done.code {
         Some(0) => {}
         Some(3) => {
             return Err(format!(
                 "process {} has it open, but does not answer at {} (yet): look at {}, or stop it first",
-                done.stdout,
+                said,
                 server.address(),
                 server.log_file().display()
             ));
@@ -96,9 +100,11 @@ pub async fn start(cluster: &Cluster, server: &Server, wait: Duration) -> Result
         }
         code => {
             let code = code.map_or("a signal".to_owned(), |code| format!("code {code}"));
-            let why = if done.stderr.is_empty() { done.stdout } else { done.stderr };
-            let why = if why.is_empty() { "no message".to_owned() } else { why };
-            return Err(with_log(server, &place, format!("{program} ended with {code}: {why}")).await);
+            let why = if done.stderr.is_empty() { said } else { &done.stderr };
+            let why = if why.is_empty() { "no message" } else { why };
+            return Err(
+                with_log(server, &place, old_log, format!("{program} ended with {code}: {why}")).await
+            );
         }
     }
     match answer(cluster, &client, wait.saturating_sub(began.elapsed())).await {
@@ -112,7 +118,7 @@ pub async fn start(cluster: &Cluster, server: &Server, wait: Duration) -> Result
                 "{program} says that it serves, but within {wait:?} it did not at {}: {silent}",
                 server.address()
             );
-            Err(with_log(server, &place, why).await)
+            Err(with_log(server, &place, old_log, why).await)
         }
     }
 }
@@ -169,10 +175,11 @@ pub async fn in_step(cluster: &Cluster, server: &Server, wait: Duration) -> bool
     }
 }
 
-/// An account with the end of the log below it.
-async fn with_log(server: &Server, place: &Place, why: String) -> String {
+/// An account with the end of the log below it, without the first bytes, which are of earlier times.
+async fn with_log(server: &Server, place: &Place, old: &str, why: String) -> String {
     let Ok(log) = word(server.log_file()) else { return why };
-    match place.run(LAST_LINES, std::slice::from_ref(&log), LOOK).await {
+    let old: u64 = old.trim().parse().unwrap_or(0);
+    match place.run(LAST_LINES, &[log.clone(), old.to_string()], LOOK).await {
         Ok(done) if !done.stdout.is_empty() => format!("{why}\nend of {log}:\n{}", done.stdout),
         _ => why,
     }
