@@ -18,7 +18,8 @@ const LIMIT: Duration = Duration::from_secs(600);
 
 /// Deletes the databases of servers, which must be stopped; asks first
 ///
-/// Of each its directory NAME.tch is removed, if it is a database; logs and backups stay.
+/// Of each its directory NAME.tch is removed, if it is a database; logs and backups stay. One that is started anew while another
+/// of its node has records is sent them: to be rid of those, delete the data of all servers of a node.
 #[derive(Debug, clap::Args)]
 pub struct DeleteArgs {
     #[command(flatten)]

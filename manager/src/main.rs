@@ -3,6 +3,7 @@
 //! From here: `config` is the file that describes the cluster; every command is a module of its own, with its arguments
 //! and a `run`.
 
+mod bench;
 mod config;
 mod context;
 mod control;
@@ -11,6 +12,7 @@ mod import;
 mod locate;
 mod output;
 mod purge_logs;
+mod scaling;
 mod stat;
 mod status;
 
@@ -40,10 +42,15 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    AddNode(scaling::add::AddNodeArgs),
+    /// Puts load on a server or the cluster, checks every reply, and shows rates and latencies
+    Bench(bench::BenchArgs),
     DeleteData(delete_data::DeleteArgs),
     ImportConfig(import::ImportArgs),
     Locate(locate::LocateArgs),
     PurgeLogs(purge_logs::PurgeArgs),
+    Rebalance(scaling::rebalance::RebalanceArgs),
+    RemoveNode(scaling::remove::RemoveNodeArgs),
     Restart(control::RestartArgs),
     Start(control::StartArgs),
     Status(status::StatusArgs),
@@ -66,10 +73,14 @@ fn main() -> ExitCode {
 
 async fn run(command: Command, context: &Context) -> Result<ExitCode, Failure> {
     match command {
+        Command::AddNode(args) => scaling::add::run(args, context).await,
+        Command::Bench(args) => bench::run(args, context).await,
         Command::DeleteData(args) => delete_data::run(args, context).await,
         Command::ImportConfig(args) => import::run(args, context).await,
         Command::Locate(args) => locate::run(args, context).await,
         Command::PurgeLogs(args) => purge_logs::run(args, context).await,
+        Command::Rebalance(args) => scaling::rebalance::run(args, context).await,
+        Command::RemoveNode(args) => scaling::remove::run(args, context).await,
         Command::Restart(args) => control::restart(args, context).await,
         Command::Start(args) => control::start(args, context).await,
         Command::Status(args) => status::run(args, context).await,

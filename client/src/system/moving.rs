@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use tokio::time::sleep;
 
-use super::batch::{Delete, Put, on_nodes};
+use super::batch::{Delete, Get, Put, on_nodes};
 use super::many::Found;
 use super::record::{Moving, Record, now};
 use super::{Rings, System};
@@ -25,13 +25,16 @@ use crate::node::{Node, ScanCursor};
 
 /// How long changes may take to end that had looked where the key is before it was marked.
 const GRACE: Duration = Duration::from_millis(600);
-/// How long a mark is respected, and how long before its end nothing is begun under it any more.
-const LEASE: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(15));
+/// How long a mark is respected, which is less than changes wait for; and how long after its beginning nothing is begun
+/// under it any more. What is between is for clocks that differ.
+const LEASE: (Duration, Duration) = (Duration::from_secs(4), Duration::from_secs(2));
+/// How long a mover keeps others away after it was last seen.
+const ABSENCE: Duration = Duration::from_secs(10);
 /// How long a copy that is left stays.
 const LINGER: Duration = Duration::from_secs(5);
 
 /// The key among lookup records that says which mover is at work, and until when.
-const LOCK: &[u8] = b"\0lightcloud-mover";
+pub(super) const LOCK: &[u8] = b"\0lightcloud-mover";
 
 /// Moves the keys of one node. Only one mover is at work in a system at a time.
 #[derive(Debug)]
@@ -42,6 +45,8 @@ pub struct Mover {
     from: Arc<Node>,
     adopt: bool,
     cursor: ScanCursor,
+    /// Keys that were met and do not belong here.
+    guests: Vec<Bytes>,
     /// What has been copied and is still at its old place, with the time from which it may go.
     left: Vec<(Instant, Vec<(Bytes, Bytes)>)>,
     is_done: bool,
@@ -85,7 +90,8 @@ impl System {
             return Err(Error::NotMovable(other.name().to_owned()));
         }
         let cursor = ScanCursor::default();
-        Ok(Mover { id: fastrand::u64(..), rings, from, adopt, cursor, left: Vec::new(), is_done: false })
+        let (guests, left) = (Vec::new(), Vec::new());
+        Ok(Mover { id: fastrand::u64(..), rings, from, adopt, cursor, guests, left, is_done: false })
     }
 }
 
@@ -102,24 +108,26 @@ impl std::ops::AddAssign for Moved {
 }
 
 impl Mover {
-    /// Moves some keys, up to `batch` or about a thousand more; none when all that the node had are where they belong
-    /// and what was left of them is removed.
+    /// Moves some keys, up to `batch`; none when all that the node had are where they belong and what was left of them is
+    /// removed. After an error it can be called again: [`Error::TooSlow`] asks for a smaller batch.
     pub async fn step(&mut self, batch: usize) -> Result<Option<Moved>, Error> {
         self.lock().await?;
         let mut done = self.clear(Instant::now()).await?;
-        let mut guests: Vec<Bytes> = Vec::new();
-        while guests.len() < batch && !self.is_done {
+        while self.guests.len() < batch && !self.is_done {
             match self.from.scan(&mut self.cursor).await? {
                 None => self.is_done = true,
                 Some(records) => {
                     done.seen += records.len() as u64;
                     let is_guest = |key: &Bytes| !Arc::ptr_eq(self.rings.storage(key), &self.from);
-                    guests.extend(records.into_iter().map(|(key, _)| key).filter(is_guest));
+                    self.guests.extend(records.into_iter().map(|(key, _)| key).filter(is_guest));
                 }
             }
         }
-        if !guests.is_empty() {
-            done += self.move_all(&guests).await?;
+        if !self.guests.is_empty() {
+            self.lock().await?;
+            let some: Vec<Bytes> = self.guests.iter().take(batch).cloned().collect();
+            done += self.move_all(&some).await?;
+            self.guests.drain(..some.len());
         } else if self.is_done {
             let Some(last) = self.left.iter().map(|(due, _)| *due).max() else { return Ok(None) };
             sleep(last.saturating_duration_since(Instant::now())).await;
@@ -131,7 +139,7 @@ impl Mover {
     /// Says that this mover is at work; an error where another is.
     async fn lock(&mut self) -> Result<(), Error> {
         let lookup = self.rings.first_lookup(LOCK);
-        let mine = format!("{}@{}", self.id, now() + LEASE.0.as_millis() as u64);
+        let mine = format!("{}@{}", self.id, now() + ABSENCE.as_millis() as u64);
         for confirmed in [false, true] {
             let there = lookup.get(LOCK).await?;
             let text = there.as_deref().map(String::from_utf8_lossy);
@@ -165,16 +173,20 @@ impl Mover {
         let rings = Arc::clone(&self.rings);
         let (mut done, start) = (Moved::default(), Instant::now());
         let keys: Vec<&[u8]> = guests.iter().map(|key| &key[..]).collect();
-        let (mut own, mut copies) = (Vec::new(), Vec::new());
+        let (mut own, mut copies, mut unrecorded) = (Vec::new(), Vec::new(), Vec::new());
         for (key, found) in keys.iter().zip(rings.locate_many(&keys).await?) {
             match found {
                 Found::At(node) | Found::Moving(node) if Arc::ptr_eq(&node, &self.from) => own.push(*key),
                 Found::At(node) if Arc::ptr_eq(&node, rings.storage(key)) => copies.push(*key),
-                Found::Nothing if self.adopt => own.push(*key),
+                Found::Nothing if self.adopt => unrecorded.push(*key),
                 Found::Nothing => done.orphans += 1,
                 Found::At(..) | Found::Moving(..) => done.strays += 1,
             }
         }
+        // One that is found where it would go is not replaced by what nothing finds.
+        let there = on_nodes::<Get>(unrecorded.iter().map(|key| (rings.storage(key), *key))).await?;
+        own.extend(unrecorded.iter().zip(&there).filter(|(_, value)| value.is_none()).map(|(key, _)| *key));
+        done.strays += there.iter().filter(|value| value.is_some()).count() as u64;
         self.note_copies(&copies).await?;
         let until = now() + LEASE.0.as_millis() as u64;
         let marks: Vec<(&[u8], Vec<u8>)> = own

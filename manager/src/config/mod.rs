@@ -16,10 +16,11 @@
 //! A *node* is a place on a ring, known by its name; its *servers* all hold the same records and follow each other.
 //!
 //! From here: `file` is the file as it is written, `check` what a cluster must be, `select` finds servers by name,
-//! `client` is what clients of the cluster need of it.
+//! `clients` is what clients of the cluster need of it, `edit` changes the file.
 
 mod check;
-mod client;
+mod clients;
+pub mod edit;
 mod file;
 mod select;
 #[cfg(test)]
@@ -60,7 +61,7 @@ pub struct Node {
     pub system: String,
     /// Which of the two rings.
     pub role: Role,
-    /// Its share of the keys, relative to the others of the ring. 0 for a storage node that is given up.
+    /// Its share of the keys, relative to the others of the ring; 0 where it is being given up.
     pub weight: u32,
     /// What its servers are.
     pub kind: Kind,

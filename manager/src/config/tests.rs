@@ -138,9 +138,9 @@ fn bad_names_are_refused() {
 #[test]
 fn numbers_have_bounds() {
     for (name, weight, said) in [
-        ("lookup1_A", 0, "weight 0: give one of 1 to 1000"),
-        ("storage1_A", 1001, "weight 1001: give one of 0 to 1000"),
+        ("storage1_A", 1001, "weight 1001: give one of 1 to 1000, or 0 for a node that is being given up"),
         // The only one cannot be given up.
+        ("lookup1_A", 0, "system default has no lookup node"),
         ("storage1_A", 0, "system default has no storage node"),
     ] {
         let name = format!("name = \"{name}\"");
