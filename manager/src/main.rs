@@ -7,8 +7,16 @@ mod bench;
 mod clock;
 mod config;
 mod context;
+mod control;
+mod delete_data;
+mod import;
+mod locate;
 mod migrate;
+mod output;
+mod purge_logs;
 mod scaling;
+mod stat;
+mod status;
 mod tcrmgr;
 
 use std::process::ExitCode;
@@ -38,14 +46,22 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     AddNode(scaling::add::AddNodeArgs),
-    Rebalance(scaling::rebalance::RebalanceArgs),
-    RemoveNode(scaling::remove::RemoveNodeArgs),
     /// Puts load on a server or the cluster, checks every reply, and shows rates and latencies
     Bench(bench::BenchArgs),
     Migrate(migrate::Migrate),
     #[command(flatten)]
     Node(tcrmgr::NodeCommand),
     Tcrmgr(tcrmgr::Tcrmgr),
+    DeleteData(delete_data::DeleteArgs),
+    ImportConfig(import::ImportArgs),
+    Locate(locate::LocateArgs),
+    PurgeLogs(purge_logs::PurgeArgs),
+    Rebalance(scaling::rebalance::RebalanceArgs),
+    RemoveNode(scaling::remove::RemoveNodeArgs),
+    Restart(control::RestartArgs),
+    Start(control::StartArgs),
+    Status(status::StatusArgs),
+    Stop(control::StopArgs),
 }
 
 fn main() -> ExitCode {
@@ -72,11 +88,19 @@ async fn start() -> Result<ExitCode, Failure> {
 async fn run(command: Command, context: &Context) -> Result<ExitCode, Failure> {
     match command {
         Command::AddNode(args) => scaling::add::run(args, context).await,
+        Command::Bench(args) => bench::run(args, context).await,
+        Command::DeleteData(args) => delete_data::run(args, context).await,
+        Command::ImportConfig(args) => import::run(args, context).await,
+        Command::Locate(args) => locate::run(args, context).await,
+        Command::PurgeLogs(args) => purge_logs::run(args, context).await,
         Command::Rebalance(args) => scaling::rebalance::run(args, context).await,
         Command::RemoveNode(args) => scaling::remove::run(args, context).await,
-        Command::Bench(args) => bench::run(args, context).await,
         Command::Migrate(args) => migrate::run(args, context).await,
         Command::Node(command) => Ok(tcrmgr::run(command).await),
         Command::Tcrmgr(args) => Ok(args.run().await),
+        Command::Restart(args) => control::restart(args, context).await,
+        Command::Start(args) => control::start(args, context).await,
+        Command::Status(args) => status::run(args, context).await,
+        Command::Stop(args) => control::stop(args, context).await,
     }
 }
