@@ -6,6 +6,7 @@
 mod bench;
 mod config;
 mod context;
+mod demo;
 
 use std::process::ExitCode;
 
@@ -35,6 +36,8 @@ struct Cli {
 enum Command {
     /// Puts load on a server or the cluster, checks every reply, and shows rates and latencies
     Bench(bench::BenchArgs),
+    /// Shows a cluster on this machine, of which a node is killed while it is in use
+    Demo(demo::DemoArgs),
 }
 
 fn main() -> ExitCode {
@@ -54,5 +57,6 @@ fn main() -> ExitCode {
 async fn run(command: Command, context: &Context) -> Result<ExitCode, Failure> {
     match command {
         Command::Bench(args) => bench::run(args, context).await,
+        Command::Demo(args) => demo::run(args, context).await,
     }
 }

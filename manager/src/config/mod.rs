@@ -15,6 +15,8 @@
 //!
 //! A *node* is a place on a ring, known by its name; its *servers* all hold the same records and follow each other.
 
+mod clients;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
