@@ -53,11 +53,8 @@ impl Folder {
             Some(text) => Ok(Value::from(text)),
             None => Err(format!("{} is no path in UTF-8: name another one", path.display())),
         };
-        let backups = self.path.join("backup");
-        std::fs::create_dir_all(&backups)?;
-        let mut options = vec![Value::from("--backup-dir"), text(&backups)?];
         // Ten nodes allocate two segments each ahead.
-        options.extend(["--segment-size", "1m"].map(Value::from));
+        let mut options: Vec<_> = ["--segment-size", "1m"].map(Value::from).into();
         for (name, script) in SCRIPTS {
             let path = self.path.join(name);
             std::fs::write(&path, script)?;

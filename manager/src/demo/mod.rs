@@ -56,10 +56,7 @@ pub async fn run(args: DemoArgs, _: &Context) -> Result<ExitCode, Failure> {
         name = signals.next() => Err(format!("{name}: the demo ends").into()),
     };
     let outcome = match outcome {
-        Ok(end) => match story.stay(&end, &mut signals).await {
-            Ok(()) => Ok(end),
-            Err(error) => Err(error),
-        },
+        Ok(end) => story.stay(&mut signals).await.map(|()| end),
         Err(error) => Err(error),
     };
     processes.end().await;

@@ -52,7 +52,7 @@ impl Processes {
     /// Starts a process. It is not waited for.
     pub fn spawn(&mut self, cluster: &Cluster, server: &Server) -> Result<(), StartError> {
         let failed = |error: std::io::Error| StartError::Failed(server.name.clone(), error.to_string());
-        std::fs::create_dir_all(&server.data_dir).map_err(failed)?;
+        std::fs::create_dir_all(server.data_dir.join("backup")).map_err(failed)?;
         let log = OpenOptions::new().append(true).create(true).open(log_of(server)).map_err(failed)?;
         let mut command = Command::new(&self.program);
         command.args(words(cluster, server)).current_dir(&self.folder);
@@ -169,13 +169,14 @@ fn words(cluster: &Cluster, server: &Server) -> Vec<OsString> {
         words.extend(["--master".into(), master.to_string().into()]);
     }
     words.extend(cluster.options.iter().chain(&server.options).map(Into::into));
-    words.push(server.data_dir.join("data.tch").into());
+    words.extend(["--backup-dir".into(), server.data_dir.join("backup").into()]);
+    words.push(server.data_dir.join(format!("{}.tch", server.name)).into());
     words
 }
 
 /// Where a server writes what it has to say.
 fn log_of(server: &Server) -> PathBuf {
-    server.data_dir.join("log")
+    server.data_dir.join("node.log")
 }
 
 /// The program of a node: as named, or beside this one, or found by `PATH`.

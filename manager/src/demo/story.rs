@@ -13,6 +13,7 @@ use super::layout::{Folder, free_ports};
 use super::processes::{Processes, StartError};
 use super::workload::{CLIENTS, Interval, KEYS, Workload};
 use super::{DemoArgs, Signals};
+use crate::bench::report::grouped;
 use crate::config::{Cluster, Node, Role, Server};
 use crate::context::Failure;
 
@@ -39,6 +40,7 @@ pub struct Story<'a> {
 }
 
 impl<'a> Story<'a> {
+    /// Of a demo with these arguments.
     pub fn new(args: &'a DemoArgs, folder: &'a Folder, program: &'a Path) -> Self {
         Self { args, folder, program }
     }
@@ -65,8 +67,8 @@ impl<'a> Story<'a> {
         let is_fine = total.errors == 0 && verdict.wrong.is_empty();
         say(format_args!(
             "{} calls, {} errors; the slowest took {}.",
-            total.calls,
-            total.errors,
+            grouped(total.calls),
+            grouped(total.errors),
             millis(total.slowest)
         ))?;
         if let Some(error) = &total.first_error {
@@ -82,11 +84,13 @@ impl<'a> Story<'a> {
         let ended = Instant::now();
         let (records, digest) = until_agreed(node).await?;
         say(format_args!(
-            "{}: both servers hold the same {records} records (digest {digest}), {} after the load ended.",
+            "{}: both servers hold the same {} records (digest {digest}), {} after the load ended.",
             node.name,
-            seconds(ended.elapsed())
+            grouped(records),
+            millis(ended.elapsed())
         ))?;
-        say(format_args!("{} of {KEYS} keys hold what was written last.", verdict.right))?;
+        let (right, all) = (grouped(verdict.right), grouped(KEYS));
+        say(format_args!("{right} of {all} keys hold what was written last."))?;
         for wrong in verdict.wrong.iter().take(5) {
             say(style(wrong).red())?;
         }
@@ -95,7 +99,7 @@ impl<'a> Story<'a> {
     }
 
     /// Leaves the cluster to whoever watches, until the demo is asked to end.
-    pub async fn stay(&self, _end: &End, signals: &mut Signals) -> Result<(), Failure> {
+    pub async fn stay(&self, signals: &mut Signals) -> Result<(), Failure> {
         if self.args.stay || io::stdout().is_terminal() {
             let fate = if self.args.keep { "; the files stay." } else { " and removes everything." };
             say(format_args!("\nThe cluster goes on. Ctrl-C ends it{fate}"))?;
@@ -133,8 +137,9 @@ impl<'a> Story<'a> {
     ) -> Result<(Interval, super::workload::Verdict), Failure> {
         let (_, server) = victim(cluster)?;
         let name = format!("{} ({})", server.name, server.address());
+        let keys = grouped(KEYS);
         say(format_args!(
-            "\n{CLIENTS} clients read and write {KEYS} keys. See what a crash does to them:\n"
+            "\n{CLIENTS} clients read and write {keys} keys. See what a crash does to them:\n"
         ))?;
         say(style(format!("{:>8} {:>10} {:>8} {:>12}", "second", "calls", "errors", "slowest")).bold())?;
         let mut total = Interval::default();
@@ -147,7 +152,8 @@ impl<'a> Story<'a> {
             let interval = work.take();
             total.add(&interval);
             let slowest = millis(interval.slowest);
-            let line = format!("{second:>8} {:>10} {:>8} {slowest:>12}", interval.calls, interval.errors);
+            let (calls, errors) = (grouped(interval.calls), grouped(interval.errors));
+            let line = format!("{second:>8} {calls:>10} {errors:>8} {slowest:>12}");
             say(if interval.errors == 0 { style(line) } else { style(line).red() })?;
             if second == kill {
                 processes.kill(server).await?;

@@ -14,7 +14,7 @@ use crate::context::Failure;
 /// Clients that call at the same time. Each has keys of its own.
 pub const CLIENTS: usize = 8;
 /// Keys altogether.
-pub const KEYS: usize = 1000;
+pub const KEYS: u64 = 1000;
 /// Between two calls of a client: the machine is not what is shown here.
 const PAUSE: Duration = Duration::from_millis(1);
 
@@ -68,7 +68,7 @@ pub struct Workload {
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Verdict {
     /// Keys that hold what was written last.
-    pub right: usize,
+    pub right: u64,
     /// Others, with what they hold.
     pub wrong: Vec<String>,
 }
@@ -78,7 +78,11 @@ impl Workload {
     pub fn begin(cloud: &LightCloud) -> Self {
         let mut own: Vec<Vec<Entry>> = vec![Vec::new(); CLIENTS];
         for number in 0..KEYS {
-            own[number % CLIENTS].push(Entry { key: format!("user:{number}"), written: 0, begun: 0 });
+            own[number as usize % CLIENTS].push(Entry {
+                key: format!("user:{number}"),
+                written: 0,
+                begun: 0,
+            });
         }
         let (interval, is_over) = <(Arc<Mutex<Interval>>, Arc<AtomicBool>)>::default();
         let mut clients = JoinSet::new();

@@ -1,6 +1,7 @@
 //! Clusters on this machine, in directories that are gone afterwards.
 
 pub mod children;
+pub mod cluster;
 
 use std::path::PathBuf;
 
