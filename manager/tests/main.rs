@@ -5,4 +5,5 @@
 
 mod bench;
 mod demo;
+mod docker;
 mod support;
