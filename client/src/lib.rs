@@ -13,4 +13,4 @@ pub use address::Address;
 pub use config::{CacheConfig, Config, ConfigError, Kind, NodeConfig, ReadFrom, Role};
 pub use error::Error;
 pub use node::{NodeError, NodeErrorKind};
-pub use system::{LightCloud, Location, Moved, Mover, Scan, System};
+pub use system::{LightCloud, Location, Moved, Mover, Scan, Sweeper, Swept, System};

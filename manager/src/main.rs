@@ -7,6 +7,7 @@ mod bench;
 mod config;
 mod context;
 mod demo;
+mod scaling;
 
 use std::process::ExitCode;
 
@@ -34,10 +35,13 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    AddNode(scaling::add::AddNodeArgs),
     /// Puts load on a server or the cluster, checks every reply, and shows rates and latencies
     Bench(bench::BenchArgs),
     /// Shows a cluster on this machine, of which a node is killed while it is in use
     Demo(demo::DemoArgs),
+    Rebalance(scaling::rebalance::RebalanceArgs),
+    RemoveNode(scaling::remove::RemoveNodeArgs),
 }
 
 fn main() -> ExitCode {
@@ -56,7 +60,10 @@ fn main() -> ExitCode {
 
 async fn run(command: Command, context: &Context) -> Result<ExitCode, Failure> {
     match command {
+        Command::AddNode(args) => scaling::add::run(args, context).await,
         Command::Bench(args) => bench::run(args, context).await,
         Command::Demo(args) => demo::run(args, context).await,
+        Command::Rebalance(args) => scaling::rebalance::run(args, context).await,
+        Command::RemoveNode(args) => scaling::remove::run(args, context).await,
     }
 }

@@ -6,4 +6,5 @@
 mod bench;
 mod demo;
 mod docker;
+mod rings;
 mod support;

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use tokio::time::sleep;
 
-use super::batch::{Delete, Put, on_nodes};
+use super::batch::{Delete, Get, Put, on_nodes};
 use super::many::Found;
 use super::record::{Moving, Record, now};
 use super::{Rings, System};
@@ -31,7 +31,7 @@ const LEASE: (Duration, Duration) = (Duration::from_secs(30), Duration::from_sec
 const LINGER: Duration = Duration::from_secs(5);
 
 /// The key among lookup records that says which mover is at work, and until when.
-const LOCK: &[u8] = b"\0lightcloud-mover";
+pub(super) const LOCK: &[u8] = b"\0lightcloud-mover";
 
 /// Moves the keys of one node. Only one mover is at work in a system at a time.
 #[derive(Debug)]
@@ -165,16 +165,20 @@ impl Mover {
         let rings = Arc::clone(&self.rings);
         let (mut done, start) = (Moved::default(), Instant::now());
         let keys: Vec<&[u8]> = guests.iter().map(|key| &key[..]).collect();
-        let (mut own, mut copies) = (Vec::new(), Vec::new());
+        let (mut own, mut copies, mut unrecorded) = (Vec::new(), Vec::new(), Vec::new());
         for (key, found) in keys.iter().zip(rings.locate_many(&keys).await?) {
             match found {
                 Found::At(node) | Found::Moving(node) if Arc::ptr_eq(&node, &self.from) => own.push(*key),
                 Found::At(node) if Arc::ptr_eq(&node, rings.storage(key)) => copies.push(*key),
-                Found::Nothing if self.adopt => own.push(*key),
+                Found::Nothing if self.adopt => unrecorded.push(*key),
                 Found::Nothing => done.orphans += 1,
                 Found::At(..) | Found::Moving(..) => done.strays += 1,
             }
         }
+        // One that is found where it would go is not replaced by what nothing finds.
+        let there = on_nodes::<Get>(unrecorded.iter().map(|key| (rings.storage(key), *key))).await?;
+        own.extend(unrecorded.iter().zip(&there).filter(|(_, value)| value.is_none()).map(|(key, _)| *key));
+        done.strays += there.iter().filter(|value| value.is_some()).count() as u64;
         self.note_copies(&copies).await?;
         let until = now() + LEASE.0.as_millis() as u64;
         let marks: Vec<(&[u8], Vec<u8>)> = own

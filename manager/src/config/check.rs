@@ -46,8 +46,11 @@ fn node(node: &Node) -> Result<(), String> {
     let name = &node.name;
     self::name(name).map_err(|why| format!("the name of node {name:?} {why}"))?;
     self::name(&node.system).map_err(|why| format!("the system {:?} of node {name} {why}", node.system))?;
-    if !(1..=MAX_WEIGHT).contains(&node.weight) {
-        return Err(format!("node {name}: weight {}: give one of 1 to {MAX_WEIGHT}", node.weight));
+    if node.weight > MAX_WEIGHT {
+        return Err(format!(
+            "node {name}: weight {}: give one of 1 to {MAX_WEIGHT}, or 0 for a node that is being given up",
+            node.weight
+        ));
     }
     if node.servers.is_empty() {
         return Err(format!("node {name} has no server: write servers = [{{ host = \"…\", port = … }}]"));
@@ -196,7 +199,10 @@ fn rings(cluster: &Cluster) -> Result<(), String> {
     let mut systems: BTreeMap<&str, (Vec<&Node>, Vec<&Node>)> = BTreeMap::new();
     for node in &cluster.nodes {
         let (lookup, storage) = systems.entry(&node.system).or_default();
-        if node.role == Role::Lookup { lookup.push(node) } else { storage.push(node) }
+        // One that is being given up is not on its ring any more.
+        if node.weight > 0 {
+            if node.role == Role::Lookup { lookup.push(node) } else { storage.push(node) }
+        }
     }
     for (system, (lookup, storage)) in systems {
         for (role, nodes) in [("lookup", lookup), ("storage", storage)] {

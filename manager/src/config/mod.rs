@@ -20,6 +20,7 @@
 
 mod check;
 mod clients;
+pub mod edit;
 mod file;
 mod select;
 #[cfg(test)]
@@ -58,7 +59,7 @@ pub struct Node {
     pub system: String,
     /// Which of the two rings.
     pub role: Role,
-    /// Its share of the keys, relative to the others of the ring.
+    /// Its share of the keys, relative to the others of the ring; 0 where it is being given up.
     pub weight: u32,
     /// What its servers are.
     pub kind: Kind,
