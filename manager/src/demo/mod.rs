@@ -18,7 +18,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::context::{Context, Failure};
 use layout::Folder;
 use processes::Processes;
-use story::{End, Story};
+use story::Story;
 
 /// What is typed after `demo`.
 #[derive(Debug, Args)]
@@ -56,13 +56,13 @@ pub async fn run(args: DemoArgs, _: &Context) -> Result<ExitCode, Failure> {
         name = signals.next() => Err(format!("{name}: the demo ends").into()),
     };
     let outcome = match outcome {
-        Ok(end) => story.stay(&mut signals).await.map(|()| end),
+        Ok(told) => story.stay(&told, &mut processes, &mut signals).await.map(|()| told.is_fine),
         Err(error) => Err(error),
     };
     processes.end().await;
     match outcome {
-        Ok(End::Fine) => Ok(ExitCode::SUCCESS),
-        Ok(End::Wrong) => Ok(ExitCode::FAILURE),
+        Ok(true) => Ok(ExitCode::SUCCESS),
+        Ok(false) => Ok(ExitCode::FAILURE),
         // Whoever closed the pipe wants to know no more.
         Err(error) if is_closed_pipe(&error) => Ok(ExitCode::SUCCESS),
         Err(error) => Err(error),

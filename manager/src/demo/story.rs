@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use console::style;
-use lightcloud::LightCloud;
 use lightcloud::tyrant::{self, ServerOptions};
+use lightcloud::{Address, LightCloud};
 use tokio::time::sleep;
 
 use super::layout::{Folder, free_ports};
@@ -21,15 +21,16 @@ use crate::context::Failure;
 const CHOICES: usize = 5;
 /// The longest that a pair may take to agree.
 const AGREEMENT: Duration = Duration::from_secs(60);
+/// The node that may be added.
+const SPARE: &str = "storage4_A";
 /// How often it is looked.
 const POLL: Duration = Duration::from_millis(50);
 
-/// How it ended.
-pub enum End {
-    /// As promised.
-    Fine,
-    /// Something was lost, or failed.
-    Wrong,
+/// What there is when it was told.
+pub struct Told {
+    /// Whether nothing was lost, and no call failed.
+    pub is_fine: bool,
+    cluster: Cluster,
 }
 
 /// What is told.
@@ -46,7 +47,7 @@ impl<'a> Story<'a> {
     }
 
     /// Starts the cluster, kills a server of it under load, starts it again.
-    pub async fn tell(&self, processes: &mut Processes) -> Result<End, Failure> {
+    pub async fn tell(&self, processes: &mut Processes) -> Result<Told, Failure> {
         say(style("A LightCloud on this machine").bold())?;
         let begun = Instant::now();
         let cluster = self.start(processes).await?;
@@ -94,19 +95,60 @@ impl<'a> Story<'a> {
         for wrong in verdict.wrong.iter().take(5) {
             say(style(wrong).red())?;
         }
-        self.advise(&cluster)?;
-        Ok(if is_fine { End::Fine } else { End::Wrong })
+        Ok(Told { is_fine, cluster })
     }
 
-    /// Leaves the cluster to whoever watches, until the demo is asked to end.
-    pub async fn stay(&self, signals: &mut Signals) -> Result<(), Failure> {
-        if self.args.stay || io::stdout().is_terminal() {
-            let fate = if self.args.keep { "; the files stay." } else { " and removes everything." };
-            say(format_args!("\nThe cluster goes on. Ctrl-C ends it{fate}"))?;
-            signals.next().await;
-            say("")?;
+    /// Says what to try next, and leaves the cluster to whoever watches until the demo is asked to end.
+    pub async fn stay(
+        &self,
+        told: &Told,
+        processes: &mut Processes,
+        signals: &mut Signals,
+    ) -> Result<(), Failure> {
+        let cluster = &told.cluster;
+        if !self.args.stay && !io::stdout().is_terminal() {
+            return Ok(advise(cluster, &[])?);
         }
-        Ok(())
+        tokio::select! {
+            spare = self.start_spare(cluster, processes) => advise(cluster, &spare?)?,
+            _ = signals.next() => return Ok(()),
+        }
+        let fate = if self.args.keep { "; the files stay." } else { " and removes everything." };
+        say(format_args!("\nThe cluster goes on. Ctrl-C ends it{fate}"))?;
+        signals.next().await;
+        Ok(say("")?)
+    }
+
+    /// Two servers that are no node of the cluster yet.
+    async fn start_spare(
+        &self,
+        cluster: &Cluster,
+        processes: &mut Processes,
+    ) -> Result<Vec<Server>, Failure> {
+        let last = cluster.servers().map(|(_, server)| server.port).max().unwrap_or(self.args.port);
+        let ports: Vec<_> = free_ports(last.saturating_add(1))?.into_iter().take(2).collect();
+        let mut spare = Vec::new();
+        for (at, port) in ports.iter().enumerate() {
+            let name = format!("{SPARE}-{}", at + 1);
+            let masters = ports.iter().filter(|other| *other != port);
+            spare.push(Server {
+                host: "127.0.0.1".to_owned(),
+                port: *port,
+                id: None,
+                masters: masters.map(|port| Address::tcp("127.0.0.1", *port)).collect(),
+                data_dir: cluster.data_dir.join(&name),
+                ssh: None,
+                options: Vec::new(),
+                name,
+            });
+        }
+        for server in &spare {
+            processes.spawn(cluster, server)?;
+        }
+        for server in &spare {
+            processes.wait(server).await?;
+        }
+        Ok(spare)
     }
 
     /// All servers, on ports that are free.
@@ -171,24 +213,31 @@ impl<'a> Story<'a> {
         total.add(&rest);
         Ok((total, verdict))
     }
+}
 
-    fn advise(&self, cluster: &Cluster) -> io::Result<()> {
-        let called = std::env::args_os().next().map(PathBuf::from).unwrap_or_else(|| "lcmgr".into());
-        let lcmgr = format!("{} -c {}", quoted(&called), quoted(&cluster.path));
-        let port = cluster.servers().find(|(node, _)| node.role == Role::Storage).map_or(0, |(_, s)| s.port);
-        say(style("\nTry next, in another terminal:").bold())?;
-        for (command, what) in [
-            ("status".to_owned(), "all nodes at a glance; --watch keeps it live"),
-            ("locate user:7".to_owned(), "where a key is, by both rings"),
-            (format!("list -port {port} -m 5 -pv 127.0.0.1"), "what a node has; tcrmgr's commands all work"),
-            ("bench --cluster --seconds 3".to_owned(), "load, with latencies"),
-            ("backup -o /tmp/cluster.backup".to_owned(), "all nodes in one file, while they are in use"),
-        ] {
-            say(format_args!("  {lcmgr} {command}"))?;
-            say(style(format!("      {what}")).dim())?;
-        }
-        Ok(())
+/// Commands to paste.
+fn advise(cluster: &Cluster, spare: &[Server]) -> io::Result<()> {
+    let called = std::env::args_os().next().map(PathBuf::from).unwrap_or_else(|| "lcmgr".into());
+    let lcmgr = format!("{} -c {}", quoted(&called), quoted(&cluster.path));
+    let port = cluster.servers().find(|(node, _)| node.role == Role::Storage).map_or(0, |(_, s)| s.port);
+    let mut commands = vec![
+        ("status".to_owned(), "all nodes at a glance; --watch keeps it live"),
+        ("locate user:7".to_owned(), "where a key is, by both rings"),
+        (format!("list -port {port} -m 5 -pv 127.0.0.1"), "what a node has; all commands of tcrmgr work"),
+        ("bench --cluster --seconds 3".to_owned(), "load, with latencies"),
+        ("backup -o cluster.backup".to_owned(), "all nodes in one file, while they are in use"),
+    ];
+    if let [one, other] = spare {
+        let add = format!("add-node {SPARE} {} {}", one.address(), other.address());
+        commands.push((add, "a fourth storage pair: two more servers are up and wait for this"));
+        commands.push(("rebalance".to_owned(), "moves keys to where the grown ring has them"));
     }
+    say(style("\nTry next, in another terminal:").bold())?;
+    for (command, what) in commands {
+        say(format_args!("  {lcmgr} {command}"))?;
+        say(style(format!("      {what}")).dim())?;
+    }
+    Ok(())
 }
 
 /// The server that is killed, with its node.
