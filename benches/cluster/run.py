@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Measures the client of clusters (crate lightcloud) beside a direct client and memcached.
 
-    benches/cluster/run.py [--rounds N] [--keys N] [--threads N] [--lcnode PATH]
+    benches/cluster/run.py [--rounds N] [--keys N] [--threads N] [--one-core] [--lcnode PATH]
 
 Installs what it needs (Debian packages build-essential and memcached) and builds a release lcnode and the client. On this
 machine run then two lookup and three storage nodes as single servers, the same as pairs, and memcached; one process calls them,
@@ -10,6 +10,9 @@ in turns within each round, keys of 16 bytes, values of 100, every reply checked
     get           of existing keys through the rings, beside direct gets from one node; one by one, and 32 at once
     get_many      of 1,000 keys, beside as many gets one by one
     memcached     10,000 sets, then 10,000 gets, one by one: the cluster of pairs, beside memcached through a plain client
+
+With --one-core all of them share one core. Calls one by one take mostly the time in which an idle core wakes up, which on virtual
+machines is several times the work; without it the work shows.
 
 Prints Markdown: microseconds of a call, ratios within a round (median, lowest, highest) with what is aimed at, and how many
 requests each operation sends, as the servers count them.
@@ -58,6 +61,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--keys", type=int, default=10_000, help="of a round")
     parser.add_argument("--threads", type=int, default=0, help="of the client; 0: the one that calls")
+    parser.add_argument("--one-core", action="store_true", help="all on one core: what is left is work, without the waking of cores")
     parser.add_argument("--lcnode", help="a binary to take instead of building one")
     args = parser.parse_args()
     install({"gcc": "build-essential", "memcached": "memcached"})
@@ -65,6 +69,8 @@ def main():
     if not args.lcnode:
         run("cargo", "build", "--release", "--locked", "--bin", "lcnode", cwd=ROOT)
     lcnode = args.lcnode or built_lcnode()
+    if args.one_core:  # whatever is started from here on stays there
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     before = os.getloadavg()[0]
     with tempfile.TemporaryDirectory(prefix="lcnode-bench.") as name:
         folder = pathlib.Path(name)

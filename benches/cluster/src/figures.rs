@@ -9,8 +9,8 @@ use lightcloud::tyrant::Server;
 use crate::Failure;
 use crate::memcached::Memcached;
 
-/// Keys of a call of `get_many`.
-const MANY: usize = 1000;
+/// Keys of a turn, and of a call of `get_many`.
+const CHUNK: usize = 1000;
 /// Calls at once, where many are.
 const AT_ONCE: usize = 32;
 
@@ -64,7 +64,6 @@ impl Figures {
     /// All figures, in so many rounds.
     pub async fn measure(&self, rounds: u32, memcached: &mut Memcached) -> Result<Vec<Measured>, Failure> {
         let records: Vec<_> = (0..self.keys).map(record).collect();
-        let keys: Vec<&[u8]> = records.iter().map(|(key, _)| &key[..]).collect();
         self.singles.set_many(&records).await?;
         // The direct node has keys of its own, so that rings and records stay apart.
         let own: Vec<_> =
@@ -73,53 +72,47 @@ impl Figures {
             self.direct.put(key, value).await?;
         }
         let mut runs: [Runs; 8] = Default::default();
-        for round in 0..=rounds {
-            let mut now: [Runs; 8] = Default::default();
-            // Who begins changes from round to round.
-            for turn in 0..2 {
-                let is_one = (turn + round) % 2 == 0;
-                let put =
-                    |runs: &mut Runs, took| if is_one { runs.one.push(took) } else { runs.other.push(took) };
-                let took = if is_one {
-                    self.gets(&self.singles, &records).await?
-                } else {
-                    self.direct(&own).await?
-                };
-                put(&mut now[0], took);
-                let took = if is_one {
-                    self.gets_at_once(&records).await?
-                } else {
-                    self.direct_at_once(&own).await?
-                };
-                put(&mut now[1], took);
-                let took = if is_one {
-                    self.gets(&self.singles, &records).await?
-                } else {
-                    self.many(&records, &keys).await?
-                };
-                put(&mut now[2], took);
-                // New in every round.
-                let fresh: Vec<_> =
-                    (0..self.keys).map(|n| record(n + (round as usize + 1) * self.keys)).collect();
-                let [mut new, mut known, mut read] = [Duration::ZERO; 3];
-                if is_one {
-                    new += self.sets(&fresh).await?;
-                    known += self.sets(&fresh).await?;
-                    read += self.gets(&self.pairs, &fresh).await?;
-                } else {
-                    new += timed!(&fresh, key, value => memcached.set(key, value).await?);
-                    known += timed!(&fresh, key, value => memcached.set(key, value).await?);
-                    read += timed!(&fresh, key, value => memcached.get_is(key, value).await?);
-                }
-                for (at, took) in [(3, read), (4, known), (5, new), (6, known + read), (7, new + read)] {
-                    put(&mut now[at], took);
+        for round in 0..=rounds as usize {
+            // New in every round.
+            let fresh: Vec<_> = (0..self.keys).map(|n| record(n + (round + 1) * self.keys)).collect();
+            let mut sums = [[Duration::ZERO; 2]; 8];
+            // In small turns, and who begins changes: what else the machine does meets both ways.
+            let turns = |chunk: usize| [chunk % 2, 1 - chunk % 2];
+            for (chunk, (known, own)) in records.chunks(CHUNK).zip(own.chunks(CHUNK)).enumerate() {
+                let keys: Vec<&[u8]> = known.iter().map(|(key, _)| &key[..]).collect();
+                for way in turns(chunk) {
+                    let [one_by_one, at_once, many] = if way == 0 {
+                        let gets = self.gets(&self.singles, known).await?;
+                        [gets, self.gets_at_once(known).await?, self.gets(&self.singles, known).await?]
+                    } else {
+                        let gets = self.direct(own).await?;
+                        [gets, self.direct_at_once(own).await?, self.many(known, &keys).await?]
+                    };
+                    sums[0][way] += one_by_one;
+                    sums[1][way] += at_once;
+                    sums[2][way] += many;
                 }
             }
+            for figure in [5, 4, 3] {
+                for (chunk, records) in fresh.chunks(CHUNK).enumerate() {
+                    for way in turns(chunk) {
+                        sums[figure][way] += match (figure, way) {
+                            (3, 0) => self.gets(&self.pairs, records).await?,
+                            (3, _) => timed!(records, key, value => memcached.get_is(key, value).await?),
+                            (_, 0) => self.sets(records).await?,
+                            (..) => timed!(records, key, value => memcached.set(key, value).await?),
+                        };
+                    }
+                }
+            }
+            let both = |[a, b]: [Duration; 2], [c, d]: [Duration; 2]| [a + c, b + d];
+            sums[6] = both(sums[4], sums[3]);
+            sums[7] = both(sums[5], sums[3]);
             // The first one warms up.
             if round > 0 {
-                for (all, mut now) in runs.iter_mut().zip(now) {
-                    all.one.append(&mut now.one);
-                    all.other.append(&mut now.other);
+                for (runs, [one, other]) in runs.iter_mut().zip(sums) {
+                    runs.one.push(one);
+                    runs.other.push(other);
                 }
             }
         }
@@ -181,12 +174,10 @@ impl Figures {
 
     async fn many(&self, records: &[(Vec<u8>, Vec<u8>)], keys: &[&[u8]]) -> Result<Duration, Failure> {
         let start = Instant::now();
-        for (records, keys) in records.chunks(MANY).zip(keys.chunks(MANY)) {
-            let values = self.singles.get_many(keys).await?;
-            let expected = records.iter().map(|(_, value)| Some(&value[..]));
-            if !values.iter().map(|value| value.as_deref()).eq(expected) {
-                return Err("a wrong reply of get_many".into());
-            }
+        let values = self.singles.get_many(keys).await?;
+        let expected = records.iter().map(|(_, value)| Some(&value[..]));
+        if !values.iter().map(|value| value.as_deref()).eq(expected) {
+            return Err("a wrong reply of get_many".into());
         }
         Ok(start.elapsed())
     }
