@@ -9,6 +9,7 @@ mod config;
 mod context;
 mod control;
 mod delete_data;
+mod demo;
 mod import;
 mod locate;
 mod migrate;
@@ -45,23 +46,26 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    // In the order of the help: a cluster's days, its growth, single servers.
+    Start(control::StartArgs),
+    Stop(control::StopArgs),
+    Restart(control::RestartArgs),
+    Status(status::StatusArgs),
+    Locate(locate::LocateArgs),
+    PurgeLogs(purge_logs::PurgeArgs),
+    DeleteData(delete_data::DeleteArgs),
     AddNode(scaling::add::AddNodeArgs),
+    Rebalance(scaling::rebalance::RebalanceArgs),
+    RemoveNode(scaling::remove::RemoveNodeArgs),
+    ImportConfig(import::ImportArgs),
+    Migrate(migrate::Migrate),
+    /// Shows a cluster on this machine, of which a node is killed while it is in use
+    Demo(demo::DemoArgs),
     /// Puts load on a server or the cluster, checks every reply, and shows rates and latencies
     Bench(bench::BenchArgs),
-    Migrate(migrate::Migrate),
     #[command(flatten)]
     Node(tcrmgr::NodeCommand),
     Tcrmgr(tcrmgr::Tcrmgr),
-    DeleteData(delete_data::DeleteArgs),
-    ImportConfig(import::ImportArgs),
-    Locate(locate::LocateArgs),
-    PurgeLogs(purge_logs::PurgeArgs),
-    Rebalance(scaling::rebalance::RebalanceArgs),
-    RemoveNode(scaling::remove::RemoveNodeArgs),
-    Restart(control::RestartArgs),
-    Start(control::StartArgs),
-    Status(status::StatusArgs),
-    Stop(control::StopArgs),
 }
 
 fn main() -> ExitCode {
@@ -102,5 +106,6 @@ async fn run(command: Command, context: &Context) -> Result<ExitCode, Failure> {
         Command::Start(args) => control::start(args, context).await,
         Command::Status(args) => status::run(args, context).await,
         Command::Stop(args) => control::stop(args, context).await,
+        Command::Demo(args) => demo::run(args, context).await,
     }
 }

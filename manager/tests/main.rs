@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod bench;
+mod demo;
+mod docker;
 mod growth;
 mod migrate;
 mod one_node;
