@@ -16,6 +16,11 @@ pub enum Error {
     /// A node could not carry it out.
     #[error(transparent)]
     Node(#[from] NodeError),
+    /// The value is stored, but whether there is a record of its place is not known.
+    #[error(
+        "the value is stored, but not the record of its place, which is needed once nodes are added: {0}"
+    )]
+    Unrecorded(String),
     /// There is no such system.
     #[error("there is no system {0}")]
     NoSystem(String),
@@ -57,6 +62,6 @@ pub enum Error {
 impl Error {
     /// Whether the call may have had its effect all the same.
     pub fn may_be_done(&self) -> bool {
-        matches!(self, Self::Node(error) if error.may_be_done())
+        matches!(self, Self::Unrecorded(_)) || matches!(self, Self::Node(error) if error.may_be_done())
     }
 }

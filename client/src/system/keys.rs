@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::locate::LOOKS;
 use super::{Rings, System};
 use crate::error::Error;
 
@@ -28,11 +29,11 @@ impl System {
 
     /// Stores a value under a key, whatever was there.
     ///
-    /// Requests: 2 where the key has a place already, 4 where it is new.
+    /// Requests: 2 where the key has a place already, at the same time where that is known; 4 where it is new.
     pub async fn set(&self, key: &[u8], value: &[u8]) -> Result<(), Error> {
         let rings = self.rings();
         let writing = self.begin_write(&rings, key);
-        rings.locate_or_init(key).await?.put(key, value).await?;
+        rings.set(key, value).await?;
         if let Some(writing) = writing {
             writing.acknowledged(&self.name, key, value);
         }
@@ -45,6 +46,7 @@ impl System {
     pub async fn delete(&self, key: &[u8]) -> Result<bool, Error> {
         let rings = self.rings();
         let _writing = self.begin_write(&rings, key);
+        rings.places.remove(key);
         let mut existed = rings.storage(key).delete(key).await?;
         if !existed {
             // Elsewhere, or being moved, or nowhere.
@@ -81,6 +83,38 @@ impl Rings {
         }
         // It may have come here between the looks.
         Ok(home.get(key).await?)
+    }
+
+    async fn set(&self, key: &[u8], value: &[u8]) -> Result<(), Error> {
+        let (home, lookup) = (self.storage(key), self.first_lookup(key));
+        let unrecorded = |error: Error| Error::Unrecorded(error.to_string());
+        if self.places.knows(key) {
+            // Another client may have deleted the key, and its record with it.
+            let record = lookup.put_keep(key, home.name().as_bytes());
+            let (put, recorded) = tokio::join!(home.put(key, value), record);
+            put?;
+            recorded.map_err(|error| unrecorded(error.into()))?;
+            return Ok(());
+        }
+        let mut was_put = false;
+        for _ in 0..LOOKS {
+            if let Some(node) = self.locate_for_change(key).await? {
+                if was_put && !Arc::ptr_eq(&node, home) {
+                    // Somebody else has found another place for it meanwhile.
+                    home.delete(key).await?;
+                }
+                return Ok(node.put(key, value).await?);
+            }
+            was_put = true;
+            let (put, recorded) =
+                tokio::join!(home.put(key, value), self.init_record(lookup, key, home.name()));
+            put?;
+            if recorded.map_err(unrecorded)? {
+                self.places.add(key);
+                return Ok(());
+            }
+        }
+        Err(Error::Unsteady)
     }
 
     /// Removes the record of a key from the lookup node that has it.

@@ -6,6 +6,7 @@ mod lists;
 mod locate;
 mod many;
 mod moving;
+mod places;
 mod record;
 mod scan;
 mod sweeping;
@@ -21,6 +22,7 @@ pub use moving::{Moved, Mover};
 pub use scan::Scan;
 pub use sweeping::{Sweeper, Swept};
 
+use self::places::Places;
 use crate::cache::{Cache, Writing};
 use crate::config::{Config, ConfigError, DEFAULT_SYSTEM, NodeConfig, Role};
 use crate::error::Error;
@@ -60,6 +62,7 @@ struct Rings {
     config: Config,
     /// One for all systems.
     cache: Option<Cache>,
+    places: Places,
 }
 
 impl LightCloud {
@@ -166,6 +169,7 @@ impl Rings {
             storage_nodes: make(Role::Storage, old.map(|old| &old.storage_nodes))?,
             config: config.clone(),
             cache,
+            places: Places::new(),
         })
     }
 
