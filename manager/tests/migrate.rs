@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Child;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -12,7 +12,7 @@ use lightcloud::{Address, Config, LightCloud, NodeConfig, Role};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::one_node::{Node, Program, Running, Said, finish, free, original_path, parrot, until};
+use crate::one_node::{Node, Program, Running, Said, finish, free, original_path, parrot};
 
 /// Everything that a server has.
 async fn all(server: &Server) -> BTreeMap<Vec<u8>, Vec<u8>> {

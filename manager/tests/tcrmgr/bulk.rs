@@ -161,7 +161,7 @@ async fn a_raw_stream_is_a_log_that_can_be_replayed() {
     server.add_int(b"n", 7).await.unwrap();
     server.put(b"last", b"").await.unwrap();
     let tcrmgr = Program::tcrmgr();
-    let logs = other.path("logs");
+    let logs = other.path("backups/logs");
     std::fs::create_dir(&logs).unwrap();
     let log = logs.join("00000001.ulog");
     let file = std::fs::File::create(&log).unwrap();
