@@ -3,10 +3,12 @@
 //! From here: `config` is the file that describes the cluster; every command is a module of its own, with its arguments
 //! and a `run`. Called by a link named `tcrmgr` it behaves as that.
 
+mod bench;
 mod clock;
 mod config;
 mod context;
 mod migrate;
+mod scaling;
 mod tcrmgr;
 
 use std::process::ExitCode;
@@ -35,6 +37,11 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    AddNode(scaling::add::AddNodeArgs),
+    Rebalance(scaling::rebalance::RebalanceArgs),
+    RemoveNode(scaling::remove::RemoveNodeArgs),
+    /// Puts load on a server or the cluster, checks every reply, and shows rates and latencies
+    Bench(bench::BenchArgs),
     Migrate(migrate::Migrate),
     #[command(flatten)]
     Node(tcrmgr::NodeCommand),
@@ -67,5 +74,9 @@ async fn run(command: Command, context: &Context) -> Result<ExitCode, Failure> {
         Command::Migrate(args) => migrate::run(args, context).await,
         Command::Node(command) => Ok(tcrmgr::run(command).await),
         Command::Tcrmgr(args) => Ok(args.run().await),
+        Command::AddNode(args) => scaling::add::run(args, context).await,
+        Command::Rebalance(args) => scaling::rebalance::run(args, context).await,
+        Command::RemoveNode(args) => scaling::remove::run(args, context).await,
+        Command::Bench(args) => bench::run(args, context).await,
     }
 }
