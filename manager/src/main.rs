@@ -63,6 +63,7 @@ enum Command {
     Demo(demo::DemoArgs),
     /// Puts load on a server or the cluster, checks every reply, and shows rates and latencies
     Bench(bench::BenchArgs),
+    Migrate(migrate::Migrate),
     #[command(flatten)]
     Node(tcrmgr::NodeCommand),
     Tcrmgr(tcrmgr::Tcrmgr),
@@ -107,5 +108,9 @@ async fn run(command: Command, context: &Context) -> Result<ExitCode, Failure> {
         Command::Status(args) => status::run(args, context).await,
         Command::Stop(args) => control::stop(args, context).await,
         Command::Demo(args) => demo::run(args, context).await,
+        Command::AddNode(args) => scaling::add::run(args, context).await,
+        Command::Rebalance(args) => scaling::rebalance::run(args, context).await,
+        Command::RemoveNode(args) => scaling::remove::run(args, context).await,
+        Command::Bench(args) => bench::run(args, context).await,
     }
 }

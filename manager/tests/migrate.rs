@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Child;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -12,7 +12,9 @@ use lightcloud::{Address, Config, LightCloud, NodeConfig, Role};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::one_node::{Node, Program, Running, Said, finish, free, original_path, parrot, until};
+use crate::one_node::{Node, Program, Said, finish, free, original_path, parrot};
+use crate::support::children::Running;
+use crate::support::cluster::Cluster;
 
 /// Everything that a server has.
 async fn all(server: &Server) -> BTreeMap<Vec<u8>, Vec<u8>> {
@@ -85,7 +87,7 @@ async fn moves_under_load(source: &Node, target: &Node, folder: &Path) {
     let is_copied = || std::fs::read_to_string(&state).is_ok_and(|text| text.contains("\"is_copied\": true"));
     let started = std::time::Instant::now();
     while !is_copied() {
-        assert!(started.elapsed() < crate::one_node::LIMIT, "the copy does not end");
+        assert!(started.elapsed() < crate::support::children::LIMIT, "the copy does not end");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     // Some changes more, which only the log has.
@@ -222,22 +224,16 @@ async fn a_source_that_is_away_for_a_moment() {
     }
 }
 
-/// A cluster of one lookup node and two storage nodes: its file, and its nodes.
-fn cluster(folder: &Path) -> (String, Vec<Node>, LightCloud) {
-    let nodes: Vec<_> = (0..3).map(|_| Node::start(&[])).collect();
-    let names = ["lookup1_A", "storage1_A", "storage2_A"];
-    let mut text = String::new();
+/// A cluster of one lookup node and two storage nodes, and a client of it.
+fn cluster() -> (Cluster, LightCloud) {
+    let cluster = Cluster::start(&[("lookup1_A", 1), ("storage1_A", 1), ("storage2_A", 1)]);
     let mut config = Config::default();
-    for (name, node) in names.iter().zip(&nodes) {
-        let (host, port) = node.address.split_once(':').unwrap();
-        text +=
-            &format!("[[node]]\nname = \"{name}\"\nservers = [{{ host = \"{host}\", port = {port} }}]\n\n");
-        let role = if name.starts_with("lookup") { Role::Lookup } else { Role::Storage };
-        config.nodes.push(NodeConfig::new(*name, role, [node.address.parse::<Address>().unwrap()]));
+    for server in &cluster.servers {
+        let role = if server.node.starts_with("lookup") { Role::Lookup } else { Role::Storage };
+        let address: Address = server.address.to_string().parse().unwrap();
+        config.nodes.push(NodeConfig::new(&server.node[..], role, [address]));
     }
-    let file = folder.join("lightcloud.toml");
-    std::fs::write(&file, text).unwrap();
-    (file.to_str().unwrap().to_owned(), nodes, LightCloud::new(config).unwrap())
+    (cluster, LightCloud::new(config).unwrap())
 }
 
 #[tokio::test]
@@ -245,8 +241,8 @@ async fn into_a_cluster() {
     let source = Node::start(&[]);
     let server = source.server();
     fill(&server, 2000).await;
-    let (file, nodes, cloud) = cluster(source.dir.path());
-    let args = ["-c", &file, "--from", &source.address, "--cluster"];
+    let (cluster, cloud) = cluster();
+    let args = ["-c", cluster.file().to_str().unwrap(), "--from", &source.address, "--cluster"];
     let child = start(&args);
     while cloud.get(b"key7").await.unwrap().is_none() {
         tokio::time::sleep(Duration::from_millis(10)).await;
@@ -263,8 +259,8 @@ async fn into_a_cluster() {
         assert_eq!(cloud.get(&key).await.unwrap().as_deref(), Some(&value[..]), "{key:?}");
     }
     assert_eq!(cloud.get(b"key8").await.unwrap(), None);
-    for node in &nodes[1..] {
-        assert!(node.server().rnum().await.unwrap() > 100, "all went to one node");
+    for node in &cluster.servers[1..] {
+        assert!(node.client().rnum().await.unwrap() > 100, "all went to one node");
     }
 
     let child = start(&args);
@@ -303,7 +299,8 @@ fn what_is_wrong_is_named() {
     let other = Node::start(&[]);
     let said = run(&["--from", here, "--to", &other.address, "--state", "/nobody/has/this"]);
     assert!(said.code == 1 && said.err.contains("/nobody/has/this"), "{said:?}");
-    let (file, _nodes, _) = cluster(node.dir.path());
-    let said = run(&["-c", &file, "--from", here, "--cluster", "--system", "nobody"]);
+    let cluster = Cluster::new(&[("lookup1_A", 1), ("storage1_A", 1)], &[]);
+    let said =
+        run(&["-c", cluster.file().to_str().unwrap(), "--from", here, "--cluster", "--system", "nobody"]);
     assert!(said.code == 1 && said.err.contains("no system nobody"), "{said:?}");
 }

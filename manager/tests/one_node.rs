@@ -6,26 +6,12 @@ use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU8, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
 use crate::support;
-
-/// The longest that anything may take.
-pub const LIMIT: Duration = Duration::from_secs(60);
-
-/// A process that is gone when this is.
-pub struct Running(pub Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
+use crate::support::children::{Running, loopback, wait_until};
 
 /// A server, with its database in a directory of its own.
 pub struct Node {
@@ -86,7 +72,7 @@ impl Node {
 
     fn listening(mut self) -> Self {
         let node = &mut self;
-        until("the server listens", || {
+        wait_until("the server listens", || {
             let ended = node.process.0.try_wait().unwrap();
             let log = || std::fs::read_to_string(node.dir.path().join("log")).unwrap();
             assert!(ended.is_none(), "the server ended: {}", log());
@@ -111,22 +97,10 @@ impl Node {
     }
 }
 
-/// An address of this test alone, and a port that is free there.
+/// A host and a port that no other test is given.
 pub fn free() -> (String, u16) {
-    static NEXT: AtomicU8 = AtomicU8::new(1);
-    let [high, low] = (std::process::id() as u16).to_be_bytes();
-    let host = format!("127.{}.{low}.{}", 100 + high % 100, NEXT.fetch_add(1, Ordering::Relaxed));
-    let port = TcpListener::bind((&host[..], 0)).unwrap().local_addr().unwrap().port();
-    (host, port)
-}
-
-/// Polls until it is so.
-pub fn until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !is_so() {
-        assert!(start.elapsed() < LIMIT, "{what}: not within {LIMIT:?}");
-        thread::sleep(Duration::from_millis(10));
-    }
+    let address = loopback();
+    (address.ip().to_string(), address.port())
 }
 
 /// What a command said.
@@ -199,7 +173,7 @@ pub fn finish(child: Child, input: Vec<u8>) -> Said {
         stderr.read_to_end(&mut bytes).map(|_| bytes)
     });
     let mut status = None;
-    until("the command ends", || {
+    wait_until("the command ends", || {
         status = child.try_wait().unwrap();
         status.is_some()
     });

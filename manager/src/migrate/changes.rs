@@ -216,7 +216,7 @@ mod tests {
         misc(&mut changes, b"get", &[b"marker"], false);
         misc(&mut changes, b"getlist", &[b"f"], true);
         misc(&mut changes, b"nothing", &[b"g"], false);
-        let keys: Vec<_> = actions(&changes).into_iter().map(|(key, action)| (key, action)).collect();
+        let keys: Vec<_> = actions(&changes);
         let expected: [&[u8]; 5] = [b"a", b"b", b"c", b"d", b"e"];
         assert_eq!(keys, expected.map(|key| (key, Action::Refresh)));
         assert_eq!(changes.asked_for, ["marker"]);

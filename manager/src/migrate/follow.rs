@@ -20,7 +20,7 @@ const ENTRIES: u64 = 10_000;
 const BYTES: usize = 16 << 20;
 /// Keys whose values are asked of the source, or are stored, at once.
 const KEYS: usize = 256;
-/// A source or target that is away is tried again for so long.
+/// A source or target that is away is tried again for so long, where nobody looks on who could end it.
 const PATIENCE: Duration = Duration::from_secs(60);
 const AGAIN: Duration = Duration::from_secs(1);
 
@@ -35,20 +35,22 @@ impl Migration {
     /// Follows the source until that is enough, over as many connections as it takes.
     pub(super) async fn follow(&mut self, until_caught_up: bool) -> Result<Ended, Failure> {
         let mut progress = Progress::of_following();
-        let mut since_success = Instant::now();
+        let mut told = String::new();
+        self.last_good = Instant::now();
         loop {
-            let before = self.followed;
+            let before = self.last_good;
             let broken = match self.follow_once(until_caught_up, &mut progress).await? {
                 Outcome::Ended(ended) => return Ok(ended),
                 Outcome::Broken(failure) => failure,
             };
-            if self.followed > before {
-                since_success = Instant::now();
-            }
-            if since_success.elapsed() > PATIENCE {
+            if until_caught_up && self.last_good.elapsed() > PATIENCE {
                 return Err(broken);
             }
-            progress.say(&format!("{broken}; trying again"));
+            let text = format!("{broken}; trying again");
+            if text != told || self.last_good > before {
+                progress.say(&text);
+                told = text;
+            }
             let mut stop = self.stop.clone();
             tokio::select! {
                 () = stop.wanted() => return Ok(Ended::Stopped),
@@ -100,6 +102,7 @@ impl Migration {
                 self.save()?;
                 return Ok(Outcome::Broken(error));
             }
+            self.last_good = Instant::now();
             if changes.entries == 0 {
                 in_step.was_quiet();
             } else {

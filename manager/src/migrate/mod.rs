@@ -23,6 +23,7 @@ use std::time::Duration;
 use clap::Args;
 use lightcloud::Address;
 use lightcloud::tyrant::{ErrorKind, Server, ServerOptions};
+use tokio::time::Instant;
 
 use crate::clock;
 use crate::context::{Context, Failure};
@@ -82,6 +83,8 @@ struct Migration {
     stop: Stop,
     /// What the clock of the source is ahead of the one here, in microseconds.
     clock_offset: i64,
+    /// When the source and the target were both there last.
+    last_good: Instant,
     /// Entries that were carried out.
     followed: u64,
     /// Whether it was said that the log does not go back far enough.
@@ -123,6 +126,7 @@ pub async fn run(args: Migrate, context: &Context) -> Result<ExitCode, Failure> 
         path: args.state,
         stop: Stop::listen()?,
         clock_offset,
+        last_good: Instant::now(),
         followed: 0,
         has_gap: false,
         unknown: BTreeSet::new(),

@@ -2,10 +2,10 @@
 
 use bytes::Bytes;
 use lightcloud::tyrant::{Answer, Request, Server};
-use lightcloud::{Config, LightCloud, NodeConfig, System};
+use lightcloud::{LightCloud, System};
 
 use super::walk::Record;
-use crate::config::{self, Cluster};
+use crate::config::Cluster;
 use crate::context::Failure;
 
 /// Where everything goes.
@@ -20,25 +20,8 @@ pub enum Target {
 impl Target {
     /// A system of a cluster.
     pub fn cluster(cluster: &Cluster, system: &str) -> Result<Self, Failure> {
-        let nodes = cluster.nodes.iter().map(|node| NodeConfig {
-            name: node.name.clone(),
-            system: node.system.clone(),
-            role: match node.role {
-                config::Role::Lookup => lightcloud::Role::Lookup,
-                config::Role::Storage => lightcloud::Role::Storage,
-            },
-            weight: node.weight,
-            kind: match node.kind {
-                config::Kind::Tyrant => lightcloud::Kind::Tyrant,
-                config::Kind::Redis => lightcloud::Kind::Redis,
-                config::Kind::RedisCluster => lightcloud::Kind::RedisCluster,
-            },
-            replicas: node.servers.iter().map(config::Server::address).collect(),
-        });
-        let mut config = Config { nodes: nodes.collect(), ..Config::default() };
-        config.server.timeout = cluster.timeout;
         let named = |error| format!("{}: {error}", cluster.path.display());
-        let cloud = LightCloud::new(config).map_err(named)?;
+        let cloud = LightCloud::new(cluster.lightcloud()).map_err(named)?;
         Ok(Self::Cluster(cloud.system(system).map_err(named)?))
     }
 

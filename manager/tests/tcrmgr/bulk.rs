@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Lines, Read};
 use std::process::{ChildStdout, Command};
 
-use crate::one_node::{Node, Program, Running, parrot, until};
+use crate::one_node::{Node, Program, parrot};
+use crate::support::children::{Running, wait_until};
 
 #[test]
 fn lists_are_whole_however_long() {
@@ -161,14 +162,14 @@ async fn a_raw_stream_is_a_log_that_can_be_replayed() {
     server.add_int(b"n", 7).await.unwrap();
     server.put(b"last", b"").await.unwrap();
     let tcrmgr = Program::tcrmgr();
-    let logs = other.path("logs");
+    let logs = other.path("backups/logs");
     std::fs::create_dir(&logs).unwrap();
     let log = logs.join("00000001.ulog");
     let file = std::fs::File::create(&log).unwrap();
     let running = Running(tcrmgr.command().args(["repl", &one.address]).stdout(file).spawn().unwrap());
     // A header, a put without key and value, and these, four times.
     let size = (4 * (17 + 11) + 8 + large.len() + 5 + 1 + 4 + 4) as u64;
-    until("all is there", || std::fs::metadata(&log).unwrap().len() >= size);
+    wait_until("all is there", || std::fs::metadata(&log).unwrap().len() >= size);
     assert_eq!(std::fs::metadata(&log).unwrap().len(), size);
     drop(running);
     assert_eq!(tcrmgr.run(["restore", &other.address, logs.to_str().unwrap()]).code, 0);

@@ -196,8 +196,9 @@ fn a_backup_and_its_socket() {
     let socket = dir.path().join("socket");
     let mut command = std::process::Command::new(crate::support::lcnode());
     command.args(["--port", "0", "--host"]).arg(&socket).arg("*").current_dir(dir.path());
-    let _served = crate::one_node::Running(command.stdout(std::process::Stdio::null()).spawn().unwrap());
-    crate::one_node::until("the socket is there", || socket.exists());
+    let _served =
+        crate::support::children::Running(command.stdout(std::process::Stdio::null()).spawn().unwrap());
+    crate::support::children::wait_until("the socket is there", || socket.exists());
     let path = socket.to_str().unwrap();
     for port in ["0", "-1"] {
         assert_eq!(tcrmgr.run(["put", "-port", port, path, "k", port]).code, 0);

@@ -3,7 +3,8 @@
 use std::io::Read;
 use std::process::Stdio;
 
-use crate::one_node::{Node, Program, free, parrot, until};
+use crate::one_node::{Node, Program, free, parrot};
+use crate::support::children::wait_until;
 
 /// A command of each form, for a host.
 fn lines(address: &str) -> Vec<Vec<&str>> {
@@ -128,9 +129,9 @@ fn a_closed_pipe_ends_it_quietly() {
     let mut child = command.args(["list", "-pv", &node.address]).stdin(Stdio::null()).spawn().unwrap();
     let mut some = [0; 100];
     child.stdout.take().unwrap().read_exact(&mut some).unwrap();
-    let mut running = crate::one_node::Running(child);
+    let mut running = crate::support::children::Running(child);
     let mut status = None;
-    until("it ends", || {
+    wait_until("it ends", || {
         status = running.0.try_wait().unwrap();
         status.is_some()
     });
