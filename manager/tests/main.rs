@@ -4,6 +4,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod bench;
+mod control;
+mod files;
 mod growth;
+mod locate;
 mod rings;
+mod status;
 mod support;
