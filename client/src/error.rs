@@ -41,6 +41,14 @@ pub enum Error {
         "moving a batch of keys has taken {0:?}: nothing of it was moved; run it again with smaller batches"
     )]
     TooSlow(Duration),
+    /// A blocking call was made inside an asynchronous runtime, which it would hold up.
+    #[error(
+        "a blocking call inside an asynchronous runtime would hold it up: use lightcloud::LightCloud there"
+    )]
+    InsideRuntime,
+    /// The runtime of the blocking client could not be started.
+    #[error("cannot start the thread that looks after connections: {0}")]
+    Runtime(std::io::Error),
     /// Where a key is changed faster than it can be looked up.
     #[error("the record that says where the key is comes and goes: it is deleted and made anew all the time")]
     Unsteady,

@@ -7,8 +7,13 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
-use crate::support::children::{Running, loopback};
+use crate::support::children::Running;
+use crate::support::cluster::{Cluster, addresses, eventually};
 use crate::support::{lcmgr, lcnode};
+
+fn loopback() -> SocketAddr {
+    addresses(1)[0]
+}
 
 fn bench(words: &[&str]) -> Output {
     Command::new(lcmgr()).arg("bench").args(words).output().unwrap()
@@ -98,6 +103,27 @@ fn redis_is_loaded() {
     command.args(["--bind", &host, "--port", &port, "--save", "", "--appendonly", "no"]);
     let _redis = Running::start(&mut command, folder.path(), address);
     every_kind_of_load(address, "redis");
+}
+
+#[test]
+fn a_cluster_is_loaded_through_its_rings() {
+    let cluster = Cluster::start(&[("lookup1_A", 1), ("storage1_A", 2), ("storage2_A", 1)]);
+    for depth in ["1", "50"] {
+        let words =
+            ["bench", "--cluster", "--connections", "4", "--keys", "300", "--mix", "get=2,set=1,delete=1"];
+        let more = ["--requests", "3000", "--depth", depth, "--clean", "--json"];
+        let output = cluster.lcmgr(&[&words[..], &more].concat()).output().unwrap();
+        assert!(output.status.success(), "{}", stderr(&output));
+        let figures: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(figures["kinds"]["all"]["requests"], 3000, "{figures}");
+    }
+    // All keys and all records of their places are gone.
+    for server in &cluster.servers {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        eventually("nothing is left", || runtime.block_on(server.client().rnum()).unwrap() == 0);
+    }
+    let nobody = cluster.lcmgr(&["bench", "--cluster", "--system", "other"]).output().unwrap();
+    assert!(nobody.status.code() == Some(1) && stderr(&nobody).contains("other"), "{}", stderr(&nobody));
 }
 
 /// A server that says the same to every line that begins with a word.

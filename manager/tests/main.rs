@@ -5,9 +5,15 @@
 
 mod bench;
 mod control;
+mod demo;
+mod docker;
 mod files;
 mod growth;
 mod locate;
+mod migrate;
+mod one_node;
+mod redis;
 mod rings;
 mod status;
 mod support;
+mod tcrmgr;

@@ -13,15 +13,30 @@ impl System {
     /// Requests: 1 where the key is on the node that the storage ring has for it, 3 where it is on another one or
     /// nowhere.
     pub async fn get(&self, key: &[u8]) -> Result<Option<Bytes>, Error> {
-        self.rings().get(key).await
+        let rings = self.rings();
+        let Some(cache) = &rings.cache else { return rings.get(key).await };
+        if let Some(value) = cache.get(&self.name, key) {
+            return Ok(Some(value));
+        }
+        let reading = cache.begin_read(&self.name, key);
+        let value = rings.get(key).await?;
+        if let Some(value) = &value {
+            cache.fill(&reading, &self.name, key, value);
+        }
+        Ok(value)
     }
 
     /// Stores a value under a key, whatever was there.
     ///
     /// Requests: 2 where the key has a place already, 4 where it is new.
     pub async fn set(&self, key: &[u8], value: &[u8]) -> Result<(), Error> {
-        let node = self.rings().locate_or_init(key).await?;
-        Ok(node.put(key, value).await?)
+        let rings = self.rings();
+        let writing = self.begin_write(&rings, key);
+        rings.locate_or_init(key).await?.put(key, value).await?;
+        if let Some(writing) = writing {
+            writing.acknowledged(&self.name, key, value);
+        }
+        Ok(())
     }
 
     /// Removes a key, its value and the record of its place; says whether there was a value, as far as is known.
@@ -29,6 +44,7 @@ impl System {
     /// Requests: 2 where it is on the node that the storage ring has for it.
     pub async fn delete(&self, key: &[u8]) -> Result<bool, Error> {
         let rings = self.rings();
+        let _writing = self.begin_write(&rings, key);
         let mut existed = rings.storage(key).delete(key).await?;
         if !existed {
             // Elsewhere, or being moved, or nowhere.
@@ -45,8 +61,9 @@ impl System {
     /// It is never made twice: where it is not known whether it was made, that is an error of which
     /// [`Error::may_be_done`] says so.
     pub async fn incr(&self, key: &[u8], delta: i64) -> Result<i64, Error> {
-        let node = self.rings().locate_or_init(key).await?;
-        Ok(node.incr(key, delta).await?)
+        let rings = self.rings();
+        let _writing = self.begin_write(&rings, key);
+        Ok(rings.locate_or_init(key).await?.incr(key, delta).await?)
     }
 }
 

@@ -6,7 +6,7 @@
 mod batch;
 mod load;
 mod mix;
-mod report;
+pub mod report;
 mod tally;
 mod target;
 mod text;

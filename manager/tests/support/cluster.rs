@@ -270,7 +270,7 @@ pub fn wait(process: &mut Child) -> Option<ExitStatus> {
 }
 
 /// Free ports on an address of this machine that no other test has.
-fn addresses(count: usize) -> Vec<SocketAddr> {
+pub fn addresses(count: usize) -> Vec<SocketAddr> {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let [_, b, c, d] = (std::process::id() << 8 | NEXT.fetch_add(1, Ordering::Relaxed) & 0xFF).to_be_bytes();
     // The last part must not be that of a network or of a broadcast.
