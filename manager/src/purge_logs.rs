@@ -36,9 +36,8 @@ log=$1 keep=$2 pidfile=$3 freed=0
 remove() {
     freed=$((freed + $(wc -c <"$1"))) && rm -f -- "$1"
 }
-number=$keep
-[ "$number" -gt 0 ] || number=1
-[ ! -s "$log" ] || [ ! -e "$log.$number" ] || remove "$log.$number" || exit
+# The oldest makes room, if there is something new.
+[ "$keep" -eq 0 ] || [ ! -s "$log" ] || [ ! -e "$log.$keep" ] || remove "$log.$keep" || exit
 number=$((keep + 1))
 while [ -e "$log.$number" ]; do
     remove "$log.$number" || exit

@@ -4,12 +4,16 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod bench;
+mod control;
 mod demo;
 mod docker;
+mod files;
 mod growth;
+mod locate;
 mod migrate;
 mod one_node;
 mod redis;
 mod rings;
+mod status;
 mod support;
 mod tcrmgr;

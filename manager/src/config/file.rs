@@ -54,7 +54,7 @@ struct ServerEntry {
 pub(super) fn read(path: &Path, text: &str) -> Result<Cluster, ConfigError> {
     let file: File = toml::from_str(text).map_err(|error| {
         let hint = hint(error.message()).unwrap_or_default();
-        ConfigError::Malformed { path: path.to_owned(), error, hint }
+        ConfigError::Malformed { path: path.to_owned(), error: Box::new(error), hint }
     })?;
     let wrong = |why: String| ConfigError::Wrong { path: path.to_owned(), why };
     let folder = std::path::absolute(path).ok().and_then(|path| path.parent().map(Path::to_owned));

@@ -130,7 +130,7 @@ pub enum ConfigError {
         /// The file.
         path: PathBuf,
         /// Where and why.
-        error: toml::de::Error,
+        error: Box<toml::de::Error>,
         /// What may have been meant; empty if there is no telling.
         hint: String,
     },

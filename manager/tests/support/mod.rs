@@ -2,6 +2,7 @@
 
 pub mod children;
 pub mod cluster;
+pub mod daemons;
 
 use std::path::PathBuf;
 
