@@ -63,7 +63,6 @@ enum Command {
     Demo(demo::DemoArgs),
     /// Puts load on a server or the cluster, checks every reply, and shows rates and latencies
     Bench(bench::BenchArgs),
-    Migrate(migrate::Migrate),
     #[command(flatten)]
     Node(tcrmgr::NodeCommand),
     Tcrmgr(tcrmgr::Tcrmgr),
@@ -92,25 +91,21 @@ async fn start() -> Result<ExitCode, Failure> {
 
 async fn run(command: Command, context: &Context) -> Result<ExitCode, Failure> {
     match command {
-        Command::AddNode(args) => scaling::add::run(args, context).await,
-        Command::Bench(args) => bench::run(args, context).await,
-        Command::DeleteData(args) => delete_data::run(args, context).await,
-        Command::ImportConfig(args) => import::run(args, context).await,
+        Command::Start(args) => control::start(args, context).await,
+        Command::Stop(args) => control::stop(args, context).await,
+        Command::Restart(args) => control::restart(args, context).await,
+        Command::Status(args) => status::run(args, context).await,
         Command::Locate(args) => locate::run(args, context).await,
         Command::PurgeLogs(args) => purge_logs::run(args, context).await,
-        Command::Rebalance(args) => scaling::rebalance::run(args, context).await,
-        Command::RemoveNode(args) => scaling::remove::run(args, context).await,
-        Command::Migrate(args) => migrate::run(args, context).await,
-        Command::Node(command) => Ok(tcrmgr::run(command).await),
-        Command::Tcrmgr(args) => Ok(args.run().await),
-        Command::Restart(args) => control::restart(args, context).await,
-        Command::Start(args) => control::start(args, context).await,
-        Command::Status(args) => status::run(args, context).await,
-        Command::Stop(args) => control::stop(args, context).await,
-        Command::Demo(args) => demo::run(args, context).await,
+        Command::DeleteData(args) => delete_data::run(args, context).await,
         Command::AddNode(args) => scaling::add::run(args, context).await,
         Command::Rebalance(args) => scaling::rebalance::run(args, context).await,
         Command::RemoveNode(args) => scaling::remove::run(args, context).await,
+        Command::ImportConfig(args) => import::run(args, context).await,
+        Command::Migrate(args) => migrate::run(args, context).await,
+        Command::Demo(args) => demo::run(args, context).await,
         Command::Bench(args) => bench::run(args, context).await,
+        Command::Node(command) => Ok(tcrmgr::run(command).await),
+        Command::Tcrmgr(args) => Ok(args.run().await),
     }
 }
