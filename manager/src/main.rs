@@ -3,6 +3,7 @@
 //! From here: `config` is the file that describes the cluster; every command is a module of its own, with its arguments
 //! and a `run`.
 
+mod backup;
 mod bench;
 mod config;
 mod context;
@@ -43,6 +44,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     AddNode(scaling::add::AddNodeArgs),
+    Backup(backup::create::Words),
     /// Puts load on a server or the cluster, checks every reply, and shows rates and latencies
     Bench(bench::BenchArgs),
     DeleteData(delete_data::DeleteArgs),
@@ -52,9 +54,11 @@ enum Command {
     Rebalance(scaling::rebalance::RebalanceArgs),
     RemoveNode(scaling::remove::RemoveNodeArgs),
     Restart(control::RestartArgs),
+    Restore(backup::restore::Words),
     Start(control::StartArgs),
     Status(status::StatusArgs),
     Stop(control::StopArgs),
+    Verify(backup::verify::Words),
 }
 
 fn main() -> ExitCode {
@@ -74,6 +78,7 @@ fn main() -> ExitCode {
 async fn run(command: Command, context: &Context) -> Result<ExitCode, Failure> {
     match command {
         Command::AddNode(args) => scaling::add::run(args, context).await,
+        Command::Backup(args) => backup::create::run(args, context).await,
         Command::Bench(args) => bench::run(args, context).await,
         Command::DeleteData(args) => delete_data::run(args, context).await,
         Command::ImportConfig(args) => import::run(args, context).await,
@@ -82,8 +87,10 @@ async fn run(command: Command, context: &Context) -> Result<ExitCode, Failure> {
         Command::Rebalance(args) => scaling::rebalance::run(args, context).await,
         Command::RemoveNode(args) => scaling::remove::run(args, context).await,
         Command::Restart(args) => control::restart(args, context).await,
+        Command::Restore(args) => backup::restore::run(args, context).await,
         Command::Start(args) => control::start(args, context).await,
         Command::Status(args) => status::run(args, context).await,
         Command::Stop(args) => control::stop(args, context).await,
+        Command::Verify(args) => backup::verify::run(args, context).await,
     }
 }
