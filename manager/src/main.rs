@@ -3,6 +3,7 @@
 //! From here: `config` is the file that describes the cluster; every command is a module of its own, with its arguments
 //! and a `run`. Called by a link named `tcrmgr` it behaves as that.
 
+mod backup;
 mod bench;
 mod clock;
 mod config;
@@ -52,6 +53,9 @@ enum Command {
     Restart(control::RestartArgs),
     Status(status::StatusArgs),
     Locate(locate::LocateArgs),
+    Backup(backup::create::Words),
+    Restore(backup::restore::Words),
+    Verify(backup::verify::Words),
     PurgeLogs(purge_logs::PurgeArgs),
     DeleteData(delete_data::DeleteArgs),
     AddNode(scaling::add::AddNodeArgs),
@@ -96,6 +100,9 @@ async fn run(command: Command, context: &Context) -> Result<ExitCode, Failure> {
         Command::Restart(args) => control::restart(args, context).await,
         Command::Status(args) => status::run(args, context).await,
         Command::Locate(args) => locate::run(args, context).await,
+        Command::Backup(args) => backup::create::run(args, context).await,
+        Command::Restore(args) => backup::restore::run(args, context).await,
+        Command::Verify(args) => backup::verify::run(args, context).await,
         Command::PurgeLogs(args) => purge_logs::run(args, context).await,
         Command::DeleteData(args) => delete_data::run(args, context).await,
         Command::AddNode(args) => scaling::add::run(args, context).await,

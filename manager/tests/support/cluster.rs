@@ -161,7 +161,10 @@ impl Server {
         let mut command = Command::new(lcnode());
         command.args(["--host", &self.address.ip().to_string()]);
         command.args(["--port", &self.address.port().to_string(), "--thnum", "1"]);
-        command.arg("--backup-dir").arg(self.backup_dir()).args(&self.options).arg(self.database());
+        if !self.options.iter().any(|option| option == "--backup-dir") {
+            command.arg("--backup-dir").arg(self.backup_dir());
+        }
+        command.args(&self.options).arg(self.database());
         command.current_dir(&self.data_dir).stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
         let mut process = command.spawn().expect("the node can be run");
         let since = Instant::now();
