@@ -25,8 +25,8 @@ pub enum Error {
          it does not, the key can be changed again after {1:?}"
     )]
     Moving(Duration, Duration),
-    /// There is no such storage node.
-    #[error("there is no storage node {0}")]
+    /// There is no such node on the ring that is meant.
+    #[error("there is no such node: {0}")]
     NoNode(String),
     /// Keys can be moved only among nodes that speak the Tokyo Tyrant protocol.
     #[error(

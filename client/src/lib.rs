@@ -17,4 +17,4 @@ pub use error::Error;
 pub use node::{NodeError, NodeErrorKind};
 #[cfg(feature = "redis")]
 pub use node::{RedisFailure, RedisFailureKind};
-pub use system::{LightCloud, Location, Moved, Mover, Scan, System};
+pub use system::{LightCloud, Location, Moved, Mover, Scan, Sweeper, Swept, System};

@@ -3,8 +3,10 @@
 //! From here: `config` is the file that describes the cluster; every command is a module of its own, with its arguments
 //! and a `run`.
 
+mod bench;
 mod config;
 mod context;
+mod scaling;
 
 use std::process::ExitCode;
 
@@ -31,7 +33,13 @@ struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {}
+enum Command {
+    AddNode(scaling::add::AddNodeArgs),
+    Rebalance(scaling::rebalance::RebalanceArgs),
+    RemoveNode(scaling::remove::RemoveNodeArgs),
+    /// Puts load on a server or the cluster, checks every reply, and shows rates and latencies
+    Bench(bench::BenchArgs),
+}
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -47,6 +55,11 @@ fn main() -> ExitCode {
     })
 }
 
-async fn run(command: Command, _context: &Context) -> Result<ExitCode, Failure> {
-    match command {}
+async fn run(command: Command, context: &Context) -> Result<ExitCode, Failure> {
+    match command {
+        Command::AddNode(args) => scaling::add::run(args, context).await,
+        Command::Rebalance(args) => scaling::rebalance::run(args, context).await,
+        Command::RemoveNode(args) => scaling::remove::run(args, context).await,
+        Command::Bench(args) => bench::run(args, context).await,
+    }
 }

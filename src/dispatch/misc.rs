@@ -6,11 +6,15 @@ use std::ops::ControlFlow;
 use lcnode::replication::digest;
 use lcnode_lua::posix::Regex;
 use lcnode_protocol::{Command, Items, Reply};
-use lcnode_storage::KeyIterator;
+use lcnode_storage::{Cursor, KeyIterator};
 
 use super::numbers::leading;
 use super::read::{self, too_large};
 use super::{ErrorNumber, Node, Session, admin, note, write};
+
+/// Records of a page of `scan` where its caller says nothing, and its bytes.
+const SCANNED: usize = 1000;
+const SCANNED_BYTES: usize = 1 << 20;
 
 /// A function of `misc` for a hash database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,10 +39,11 @@ enum Function {
     CacheClear,
     Digest,
     Lcnode,
+    Scan,
 }
 
 impl Function {
-    const ALL: [(&'static [u8], Self); 20] = [
+    const ALL: [(&'static [u8], Self); 21] = [
         (b"put", Self::Put),
         (b"putkeep", Self::PutKeep),
         (b"putcat", Self::PutCat),
@@ -60,6 +65,7 @@ impl Function {
         // Not of the original.
         (b"digest", Self::Digest),
         (b"lcnode", Self::Lcnode),
+        (b"scan", Self::Scan),
     ];
 
     /// The function of a name, which is compared up to a NUL byte.
@@ -127,6 +133,7 @@ pub(super) fn misc(node: &Node, session: &mut Session, name: &[u8], args: Items<
         (Some(Function::Vanish), ..) => admin::vanish(node, session, reply),
         (Some(Function::Error), ..) if !node.store.is_memory() => error(node, session, reply),
         (Some(Function::Digest), None, _) => digest(node, session, reply),
+        (Some(Function::Scan), Some(cursor), max) => scan(node, session, cursor, max, reply),
         // So that a node that wants to follow this one can tell it from an original.
         (Some(Function::Lcnode), ..) => {
             reply.begin_list();
@@ -275,6 +282,49 @@ fn regex(node: &Node, session: &mut Session, pattern: &[u8], max: i64, reply: &m
     }
     if reply.len() > node.max_reply {
         return too_large(node, session, Command::Misc, reply);
+    }
+    reply.end_list();
+}
+
+/// The next records of a walk that its client keeps the place of: a cursor, empty at the end, then keys and values. The
+/// first cursor is empty. At most so many records as the second argument says, 1000 without one, or about a megabyte,
+/// and the rest of a bucket.
+fn scan(node: &Node, session: &mut Session, cursor: &[u8], max: Option<&[u8]>, reply: &mut impl Reply) {
+    let number = match cursor {
+        b"" => Some(0),
+        digits => str::from_utf8(digits).ok().and_then(|digits| digits.parse().ok()),
+    };
+    let max = max.map_or(Ok(SCANNED), |max| usize::try_from(leading(max)));
+    let (Some(number), Ok(max)) = (number, max) else {
+        session.last_error = ErrorNumber::Invalid;
+        return reply.failure();
+    };
+    let mut next = Some(Cursor::from_u64(number));
+    let mut records: Vec<Box<[u8]>> = Vec::new();
+    let mut bytes = 0;
+    while let Some(at) = next
+        && bytes < SCANNED_BYTES
+        && records.len() / 2 < max.max(1)
+    {
+        let visited = node.store.visit_at(at, |key, value| {
+            bytes += key.len() + value.len();
+            records.extend([key.into(), value.into()]);
+        });
+        match visited {
+            Ok(cursor) => next = cursor,
+            Err(error) => {
+                note(session, Command::Misc, &error);
+                return reply.failure();
+            }
+        }
+    }
+    if bytes > node.max_reply {
+        return too_large(node, session, Command::Misc, reply);
+    }
+    reply.begin_list();
+    reply.item(next.map(|next| next.to_u64().to_string()).unwrap_or_default().as_bytes());
+    for field in &records {
+        reply.item(field);
     }
     reply.end_list();
 }

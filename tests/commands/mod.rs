@@ -12,3 +12,4 @@ mod read_only;
 mod records;
 mod regex;
 mod restore;
+mod scan;

@@ -145,6 +145,17 @@ impl Node {
         on_backend!(self, node => node.delete_many(keys))
     }
 
+    /// All keys that begin with a prefix. Only of servers that speak the Tokyo Tyrant protocol.
+    pub(crate) async fn keys_from(&self, prefix: &[u8]) -> Result<Vec<Bytes>> {
+        match &self.backend {
+            Backend::Tyrant(node) => {
+                node.keys_from(prefix).await.map_err(|kind| NodeError { node: self.name.clone(), kind })
+            }
+            #[cfg(feature = "redis")]
+            Backend::Redis(_) => Ok(Vec::new()),
+        }
+    }
+
     /// Some further records of all; none at the end. A record that is there all the time is met at least once.
     pub(crate) async fn scan(&self, cursor: &mut ScanCursor) -> Result<Option<Vec<Record>>> {
         on_backend!(self, node => node.scan(cursor))

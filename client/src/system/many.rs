@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures_util::future::BoxFuture;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 
 use super::batch::{Delete, Get, Put, PutKeep, on_nodes};
@@ -73,9 +74,14 @@ impl System {
         rings.delete_records(&at_home).await?;
         // Elsewhere, or being moved, or nowhere.
         let others: Vec<usize> = (0..keys.len()).filter(|&at| !existed[at]).collect();
-        let keys = &keys;
-        let one_by_one =
-            others.iter().map(|&at| async move { Ok::<_, Error>((at, self.delete(keys[at]).await?)) });
+        // Boxed, and before anything is awaited: see `on_nodes`.
+        let one_by_one: Vec<BoxFuture<'_, Result<_, Error>>> = others
+            .into_iter()
+            .map(|at| {
+                let key = keys[at];
+                Box::pin(async move { Ok((at, self.delete(key).await?)) }) as BoxFuture<'_, _>
+            })
+            .collect();
         let mut done = stream::iter(one_by_one).buffer_unordered(AT_ONCE);
         while let Some((at, was_there)) = done.try_next().await? {
             existed[at] = was_there;
@@ -136,10 +142,16 @@ impl Rings {
             }
         }
         on_nodes::<Put>(together.into_iter()).await?;
-        let each = one_by_one.into_iter().map(|(key, value)| async move {
-            let node = self.locate_or_init(key).await?;
-            Ok::<_, Error>(node.put(key, value).await?)
-        });
+        let each: Vec<BoxFuture<'_, Result<_, Error>>> = one_by_one
+            .into_iter()
+            .map(|(key, value)| {
+                let put = async move {
+                    let node = self.locate_or_init(key).await?;
+                    Ok(node.put(key, value).await?)
+                };
+                Box::pin(put) as BoxFuture<'_, _>
+            })
+            .collect();
         stream::iter(each).buffer_unordered(AT_ONCE).try_collect().await
     }
 
@@ -190,5 +202,28 @@ impl Rings {
             left = left.into_iter().zip(gone).filter(|(_, gone)| !gone).map(|(key, _)| key).collect();
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{Address, Config, LightCloud, NodeConfig, Role};
+
+    fn is_send<T: Send>(_: &T) {}
+
+    #[test]
+    fn calls_may_go_to_tasks_of_their_own() {
+        let node = |name, role| NodeConfig::new(name, role, [Address::tcp(name, 1)]);
+        let nodes = vec![node("lookup", Role::Lookup), node("storage", Role::Storage)];
+        let cloud = LightCloud::new(Config { nodes, ..Config::default() }).unwrap();
+        // That this compiles is what is tested.
+        is_send(&cloud.get_many(&["a"]));
+        is_send(&cloud.set_many(&[(&b"a"[..], &b"b"[..])]));
+        is_send(&cloud.delete_many(&[&b"a"[..]]));
+        let call = async {
+            cloud.set_many(&[(&b"a"[..], &b"b"[..])]).await?;
+            cloud.delete_many(&[&b"a"[..]]).await
+        };
+        is_send(&call);
     }
 }

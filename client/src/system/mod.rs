@@ -8,6 +8,7 @@ mod many;
 mod moving;
 mod record;
 mod scan;
+mod sweeping;
 
 use std::collections::HashMap;
 use std::ops::Deref;
@@ -18,6 +19,7 @@ use parking_lot::RwLock;
 pub use locate::Location;
 pub use moving::{Moved, Mover};
 pub use scan::Scan;
+pub use sweeping::{Sweeper, Swept};
 
 use crate::cache::{Cache, Writing};
 use crate::config::{Config, ConfigError, DEFAULT_SYSTEM, NodeConfig, Role};

@@ -14,6 +14,16 @@
 //! ```
 //!
 //! A *node* is a place on a ring, known by its name; its *servers* all hold the same records and follow each other.
+//!
+//! From here: `file` is the file as it is written, `check` what a cluster must be, `select` finds servers by name.
+
+mod check;
+mod clients;
+pub mod edit;
+mod file;
+mod select;
+#[cfg(test)]
+mod tests;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -48,7 +58,7 @@ pub struct Node {
     pub system: String,
     /// Which of the two rings.
     pub role: Role,
-    /// Its share of the keys, relative to the others of the ring.
+    /// Its share of the keys, relative to the others of the ring; 0 where it is being given up.
     pub weight: u32,
     /// What its servers are.
     pub kind: Kind,
@@ -112,12 +122,14 @@ pub enum ConfigError {
         error: std::io::Error,
     },
     /// It is not TOML, or has what no cluster has.
-    #[error("{}: {error}", path.display())]
+    #[error("{}: {error}{hint}", path.display())]
     Malformed {
         /// The file.
         path: PathBuf,
         /// Where and why.
         error: toml::de::Error,
+        /// What may have been meant; empty if there is no telling.
+        hint: String,
     },
     /// It describes no cluster that could work.
     #[error("{}: {why}", path.display())]
@@ -127,44 +139,6 @@ pub enum ConfigError {
         /// What, and what to do.
         why: String,
     },
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-struct File {
-    data_dir: Option<PathBuf>,
-    program: Option<PathBuf>,
-    #[serde(default)]
-    options: Vec<String>,
-    timeout: Option<f64>,
-    #[serde(default, rename = "node")]
-    nodes: Vec<NodeEntry>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-struct NodeEntry {
-    name: String,
-    role: Option<Role>,
-    system: Option<String>,
-    weight: Option<u32>,
-    #[serde(default)]
-    kind: Kind,
-    servers: Vec<ServerEntry>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-struct ServerEntry {
-    name: Option<String>,
-    host: String,
-    port: u16,
-    id: Option<u16>,
-    masters: Option<Vec<String>>,
-    data_dir: Option<PathBuf>,
-    ssh: Option<String>,
-    #[serde(default)]
-    options: Vec<String>,
 }
 
 impl Cluster {
@@ -177,24 +151,15 @@ impl Cluster {
 
     /// Understands the text of the file at `path`.
     pub fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
-        let file: File =
-            toml::from_str(text).map_err(|error| ConfigError::Malformed { path: path.to_owned(), error })?;
-        let wrong = |why: String| ConfigError::Wrong { path: path.to_owned(), why };
-        let folder = std::path::absolute(path).ok().and_then(|path| path.parent().map(Path::to_owned));
-        let folder = folder.unwrap_or_default();
-        let data_dir = folder.join(file.data_dir.unwrap_or_else(|| "data".into()));
-        let timeout = Duration::try_from_secs_f64(file.timeout.unwrap_or(5.0)).ok().filter(|t| !t.is_zero());
-        let timeout = timeout.ok_or_else(|| wrong("timeout is no number of seconds above 0".into()))?;
-        let nodes = file.nodes.into_iter().map(|entry| entry.resolve(&data_dir).map_err(wrong));
-        let nodes = nodes.collect::<Result<_, _>>()?;
-        Ok(Self {
-            path: path.to_owned(),
-            data_dir,
-            program: file.program,
-            options: file.options,
-            timeout,
-            nodes,
-        })
+        let cluster = file::read(path, text)?;
+        check::check(&cluster).map_err(|why| ConfigError::Wrong { path: path.to_owned(), why })?;
+        Ok(cluster)
+    }
+
+    /// The folder of the file, which its relative paths start at.
+    pub fn folder(&self) -> PathBuf {
+        let file = std::path::absolute(&self.path).unwrap_or_else(|_| self.path.clone());
+        file.parent().map(Path::to_owned).unwrap_or_default()
     }
 
     /// All servers, each with its node.
@@ -207,48 +172,5 @@ impl Server {
     /// Where clients connect to.
     pub fn address(&self) -> Address {
         Address::tcp(&self.host[..], self.port)
-    }
-}
-
-impl NodeEntry {
-    fn resolve(self, data_dir: &Path) -> Result<Node, String> {
-        let name = self.name;
-        let by_name = match (name.contains("lookup"), name.contains("storage")) {
-            (true, _) => Some(Role::Lookup),
-            (_, true) => Some(Role::Storage),
-            _ => None,
-        };
-        let role = self.role.or(by_name).ok_or_else(|| {
-            format!("node {name}: its name has neither lookup nor storage in it: say role = \"lookup\" or \"storage\"")
-        })?;
-        let addresses: Vec<_> =
-            self.servers.iter().map(|server| Address::tcp(&server.host[..], server.port)).collect();
-        let mut servers = Vec::new();
-        for (at, server) in self.servers.into_iter().enumerate() {
-            let server_name = server.name.unwrap_or_else(|| format!("{name}-{}", at + 1));
-            let masters = match server.masters {
-                Some(texts) => {
-                    let parsed = texts.iter().map(|text| text.parse()).collect::<Result<_, _>>();
-                    parsed.map_err(|error| format!("masters of server {server_name}: {error}"))?
-                }
-                None => {
-                    let others = addresses.iter().enumerate().filter(|(other, _)| *other != at);
-                    others.map(|(_, address)| address.clone()).collect()
-                }
-            };
-            let own = server.data_dir.unwrap_or_else(|| PathBuf::from(&server_name));
-            servers.push(Server {
-                host: server.host,
-                port: server.port,
-                id: server.id,
-                masters,
-                data_dir: data_dir.join(own),
-                ssh: server.ssh,
-                options: server.options,
-                name: server_name,
-            });
-        }
-        let system = self.system.unwrap_or_else(|| "default".to_owned());
-        Ok(Node { name, system, role, weight: self.weight.unwrap_or(1), kind: self.kind, servers })
     }
 }

@@ -16,7 +16,24 @@ use crate::store::{Shared, Store, View};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Cursor(u64);
 
+impl Cursor {
+    /// The cursor as a number, which another process can hold.
+    pub fn to_u64(self) -> u64 {
+        self.0
+    }
+
+    /// The cursor of a number. Any number is one.
+    pub fn from_u64(number: u64) -> Self {
+        Self(number)
+    }
+}
+
 impl Store {
+    /// Hands the records of one bucket, a few, to `visit`, and returns where the walk goes on; none at its end.
+    pub fn visit_at(&self, cursor: Cursor, mut visit: impl FnMut(&[u8], &[u8])) -> Result<Option<Cursor>> {
+        self.shared.visit_bucket(cursor, |_, record| visit(record.key, record.value))
+    }
+
     /// Hands key and value of every record to `visit` until it breaks off.
     pub fn for_each(&self, mut visit: impl FnMut(&[u8], &[u8]) -> Step) -> Result<()> {
         let mut cursor = Some(Cursor::default());
