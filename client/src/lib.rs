@@ -1,4 +1,4 @@
-//! Spreads keys over many nodes as LightCloud does.
+#![doc = include_str!("../README.md")]
 
 pub mod address;
 pub mod blocking;

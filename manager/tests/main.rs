@@ -16,5 +16,7 @@ mod one_node;
 mod redis;
 mod rings;
 mod status;
+mod cache;
+mod examples;
 mod support;
 mod tcrmgr;

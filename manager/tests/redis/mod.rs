@@ -2,4 +2,4 @@
 
 mod failures;
 mod model;
-mod servers;
+pub mod servers;

@@ -13,6 +13,7 @@ use redis::{
     ServerErrorKind, Value,
 };
 use tokio::sync::Mutex;
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::error::{RedisFailure, RedisFailureKind};
@@ -34,7 +35,19 @@ pub(super) struct Cluster {
     name: String,
     client: redis::cluster::ClusterClient,
     options: ServerOptions,
-    connection: Mutex<Option<ClusterConnection>>,
+    connection: Mutex<Option<Connection>>,
+}
+
+struct Connection {
+    handle: ClusterConnection,
+    /// Ends with the runtime that the connection lives in.
+    lifetime: JoinHandle<()>,
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.lifetime.abort();
+    }
 }
 
 impl std::fmt::Debug for Cluster {
@@ -185,20 +198,30 @@ impl Cluster {
         failure
     }
 
+    /// The connection, which is made where there is none. Whoever waits for another caller to make it waits no longer
+    /// than if it made it itself.
     async fn connection(&self) -> Result<ClusterConnection, RedisFailure> {
-        let mut connection = self.connection.lock().await;
-        if let Some(connection) = &*connection {
-            return Ok(connection.clone());
-        }
         // The seeds are tried one after the other.
         let limit = self.options.connect_timeout + self.options.timeout;
-        let opened = match timeout(limit, self.client.get_async_connection()).await {
+        let opened = match timeout(limit, self.current_or_new()).await {
             Err(_) => Err(RedisFailureKind::ConnectTimeout(limit)),
             Ok(Err(error)) => Err(RedisFailureKind::Connect(std::io::Error::other(error.to_string()))),
             Ok(Ok(opened)) => Ok(opened),
         };
-        let opened = opened.map_err(|kind| RedisFailure::unsent(&self.name, kind))?;
-        Ok(connection.insert(opened).clone())
+        opened.map_err(|kind| RedisFailure::unsent(&self.name, kind))
+    }
+
+    async fn current_or_new(&self) -> Result<ClusterConnection, RedisError> {
+        let mut connection = self.connection.lock().await;
+        if let Some(Connection { handle, lifetime }) = &*connection
+            && !lifetime.is_finished()
+        {
+            return Ok(handle.clone());
+        }
+        let handle = self.client.get_async_connection().await?;
+        let lifetime = tokio::spawn(std::future::pending());
+        *connection = Some(Connection { handle: handle.clone(), lifetime });
+        Ok(handle)
     }
 }
 

@@ -84,16 +84,21 @@ impl Server {
         if let Some(connection) = self.usable() {
             return Ok(connection);
         }
+        let limit = self.options.connect_timeout;
+        let connected = match timeout(limit, self.connect()).await {
+            Err(_) => Err(RedisFailureKind::ConnectTimeout(limit)),
+            Ok(connected) => connected,
+        };
+        connected.map_err(|kind| RedisFailure::unsent(&self.address, kind))
+    }
+
+    /// A new connection, or one that another caller has made meanwhile.
+    async fn connect(&self) -> Result<Arc<Connection>, RedisFailureKind> {
         let _one_at_a_time = self.connecting.lock().await;
         if let Some(connection) = self.usable() {
             return Ok(connection);
         }
-        let limit = self.options.connect_timeout;
-        let opened = match timeout(limit, self.open()).await {
-            Err(_) => Err(RedisFailureKind::ConnectTimeout(limit)),
-            Ok(opened) => opened,
-        };
-        let connection = Arc::new(opened.map_err(|kind| RedisFailure::unsent(&self.address, kind))?);
+        let connection = Arc::new(self.open().await?);
         *self.current.lock() = Some(connection.clone());
         Ok(connection)
     }
