@@ -16,6 +16,11 @@ pub enum Error {
     /// A node could not carry it out.
     #[error(transparent)]
     Node(#[from] NodeError),
+    /// The value is stored, but whether there is a record of its place is not known.
+    #[error(
+        "the value is stored, but not the record of its place, which is needed once nodes are added: {0}"
+    )]
+    Unrecorded(String),
     /// There is no such system.
     #[error("there is no system {0}")]
     NoSystem(String),
@@ -41,6 +46,14 @@ pub enum Error {
         "moving a batch of keys has taken {0:?}: nothing of it was moved; run it again with smaller batches"
     )]
     TooSlow(Duration),
+    /// A blocking call was made inside an asynchronous runtime, which it would hold up.
+    #[error(
+        "a blocking call inside an asynchronous runtime would hold it up: use lightcloud::LightCloud there"
+    )]
+    InsideRuntime,
+    /// The runtime of the blocking client could not be started.
+    #[error("cannot start the thread that looks after connections: {0}")]
+    Runtime(std::io::Error),
     /// Where a key is changed faster than it can be looked up.
     #[error("the record that says where the key is comes and goes: it is deleted and made anew all the time")]
     Unsteady,
@@ -49,6 +62,6 @@ pub enum Error {
 impl Error {
     /// Whether the call may have had its effect all the same.
     pub fn may_be_done(&self) -> bool {
-        matches!(self, Self::Node(error) if error.may_be_done())
+        matches!(self, Self::Unrecorded(_)) || matches!(self, Self::Node(error) if error.may_be_done())
     }
 }

@@ -72,8 +72,10 @@ impl Load {
 
 async fn write(load: Arc<Load>, writer: usize, seed: u64) -> HashMap<String, Option<String>> {
     let mut rng = Rng::with_seed(seed + writer as u64);
-    let mut model: HashMap<String, Option<String>> =
-        (0..keys()).filter(|n| n % WRITERS == writer).map(|n| (format!("key{n}"), Some(format!("first{n}")))).collect();
+    let mut model: HashMap<String, Option<String>> = (0..keys())
+        .filter(|n| n % WRITERS == writer)
+        .map(|n| (format!("key{n}"), Some(format!("first{n}"))))
+        .collect();
     let mut count = 0;
     while !load.is_over.load(Ordering::Relaxed) {
         count += 1;
@@ -91,20 +93,27 @@ async fn write(load: Arc<Load>, writer: usize, seed: u64) -> HashMap<String, Opt
                 model.insert(key, None);
             }
             45..50 => {
-                let keys: Vec<String> =
-                    (0..50).map(|_| format!("key{}", rng.usize(..keys()) / WRITERS * WRITERS + writer)).collect();
+                let keys: Vec<String> = (0..50)
+                    .map(|_| format!("key{}", rng.usize(..keys()) / WRITERS * WRITERS + writer))
+                    .collect();
                 let values = load.timed(load.cloud.get_many(&keys)).await;
                 for (key, value) in keys.iter().zip(values) {
                     let expected = model.get(key).cloned().flatten();
                     let is_strict = was_strict && load.is_strict.load(Ordering::Relaxed);
-                    assert!(!is_strict || value.as_deref() == expected.as_deref().map(str::as_bytes), "{key}: {value:?}, {expected:?}");
+                    assert!(
+                        !is_strict || value.as_deref() == expected.as_deref().map(str::as_bytes),
+                        "{key}: {value:?}, {expected:?}"
+                    );
                 }
             }
             _ => {
                 let value = load.timed(load.cloud.get(key.as_bytes())).await;
                 let expected = model.get(&key).cloned().flatten();
                 let is_strict = was_strict && load.is_strict.load(Ordering::Relaxed);
-                assert!(!is_strict || value.as_deref() == expected.as_deref().map(str::as_bytes), "{key}: {value:?}, {expected:?}");
+                assert!(
+                    !is_strict || value.as_deref() == expected.as_deref().map(str::as_bytes),
+                    "{key}: {value:?}, {expected:?}"
+                );
             }
         }
     }
@@ -151,7 +160,11 @@ async fn gets(cluster: &Cluster) -> u64 {
     let mut sum = 0;
     for server in &cluster.servers {
         let stat = server.client().stat().await.unwrap();
-        sum += stat.iter().filter(|(name, _)| name == "cnt_get").map(|(_, n)| n.parse::<u64>().unwrap()).sum::<u64>();
+        sum += stat
+            .iter()
+            .filter(|(name, _)| name == "cnt_get")
+            .map(|(_, n)| n.parse::<u64>().unwrap())
+            .sum::<u64>();
     }
     sum
 }
@@ -164,7 +177,8 @@ fn lcmgr(cluster: &Cluster, words: &[&str]) -> Child {
 /// Waits for a command without keeping others waiting; its output.
 async fn output(child: Child) -> String {
     let output = tokio::task::spawn_blocking(move || child.wait_with_output().unwrap()).await.unwrap();
-    let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    let text =
+        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{}: {text}", output.status);
     text
 }
@@ -195,7 +209,11 @@ async fn no_key_is_missed_while_replicas_die_and_nodes_come() {
             assert!(before.elapsed() < Duration::from_secs(60));
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        eprintln!("{name} was killed: {} operations, slowest {:?}", load.operations.load(Ordering::Relaxed), load.slowest());
+        eprintln!(
+            "{name} was killed: {} operations, slowest {:?}",
+            load.operations.load(Ordering::Relaxed),
+            load.slowest()
+        );
     }
     load.is_over.store(true, Ordering::Relaxed);
     let mut model = HashMap::new();
@@ -223,7 +241,8 @@ async fn no_key_is_missed_while_replicas_die_and_nodes_come() {
     let (load, writers) = Load::start(&cloud, seed + 1000);
     cluster.add("storage4_A", 2);
     let new: Vec<&str> = old.iter().copied().chain(["storage4_A"]).collect();
-    let addresses: Vec<String> = cluster.node("storage4_A").map(|server| server.address.to_string()).collect();
+    let addresses: Vec<String> =
+        cluster.node("storage4_A").map(|server| server.address.to_string()).collect();
     let text = output(lcmgr(&cluster, &["add-node", "storage4_A", &addresses[0], &addresses[1]])).await;
     eprintln!("{text}");
     cloud.reconfigure(config(&cluster, &new)).unwrap();

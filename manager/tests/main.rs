@@ -6,5 +6,10 @@
 mod bench;
 mod demo;
 mod docker;
+mod growth;
+mod migrate;
+mod one_node;
+mod redis;
 mod rings;
 mod support;
+mod tcrmgr;

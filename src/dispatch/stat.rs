@@ -31,6 +31,9 @@ pub(super) fn text(node: &Node, session: &Session) -> String {
     if let Some(why) = node.store.failure() {
         line("fatal", &format_args!("10: {}", why.replace(['\t', '\n'], " ")));
     }
+    if let Some(why) = node.store.full() {
+        line("disk_full", &why.replace(['\t', '\n'], " "));
+    }
     line("bigend", &0);
     if let Some(master) = node.master.shown(&node.store, node.replication.named().as_ref()) {
         line("mhost", &master.host.replace(['\t', '\n'], " "));

@@ -1,12 +1,16 @@
 //! A node: servers that all hold the same records, of which any may answer.
 
 mod error;
+#[cfg(feature = "redis")]
+mod redis;
 pub(crate) mod replicas;
 mod tyrant;
 
 use bytes::Bytes;
 
 pub use error::{NodeError, NodeErrorKind};
+#[cfg(feature = "redis")]
+pub use redis::{RedisFailure, RedisFailureKind};
 
 use crate::config::{Config, ConfigError, Kind, NodeConfig};
 
@@ -139,6 +143,17 @@ impl Node {
 
     pub(crate) async fn delete_many(&self, keys: &[&[u8]]) -> Result<Vec<bool>> {
         on_backend!(self, node => node.delete_many(keys))
+    }
+
+    /// All keys that begin with a prefix. Only of servers that speak the Tokyo Tyrant protocol.
+    pub(crate) async fn keys_from(&self, prefix: &[u8]) -> Result<Vec<Bytes>> {
+        match &self.backend {
+            Backend::Tyrant(node) => {
+                node.keys_from(prefix).await.map_err(|kind| NodeError { node: self.name.clone(), kind })
+            }
+            #[cfg(feature = "redis")]
+            Backend::Redis(_) => Ok(Vec::new()),
+        }
     }
 
     /// Some further records of all; none at the end. A record that is there all the time is met at least once.

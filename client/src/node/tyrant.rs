@@ -223,6 +223,10 @@ impl TyrantNode {
         attempt!(self, first, Repeat::Always, server => answers(server, requests(), done))
     }
 
+    pub(super) async fn keys_from(&self, prefix: &[u8]) -> Result<Vec<Bytes>> {
+        attempt!(self, self.read(prefix), Repeat::Always, server => server.fwmkeys(prefix, None))
+    }
+
     /// The numbers of those that prefer the same replica, with that replica.
     fn groups(&self, preferred: impl Iterator<Item = usize>) -> Vec<(usize, Vec<usize>)> {
         let mut groups: Vec<(usize, Vec<usize>)> = (0..self.servers.len()).map(|r| (r, Vec::new())).collect();

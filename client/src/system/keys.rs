@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::locate::LOOKS;
 use super::{Rings, System};
 use crate::error::Error;
 
@@ -13,15 +14,30 @@ impl System {
     /// Requests: 1 where the key is on the node that the storage ring has for it, 3 where it is on another one or
     /// nowhere.
     pub async fn get(&self, key: &[u8]) -> Result<Option<Bytes>, Error> {
-        self.rings().get(key).await
+        let rings = self.rings();
+        let Some(cache) = &rings.cache else { return rings.get(key).await };
+        if let Some(value) = cache.get(&self.name, key) {
+            return Ok(Some(value));
+        }
+        let reading = cache.begin_read(&self.name, key);
+        let value = rings.get(key).await?;
+        if let Some(value) = &value {
+            cache.fill(&reading, &self.name, key, value);
+        }
+        Ok(value)
     }
 
     /// Stores a value under a key, whatever was there.
     ///
-    /// Requests: 2 where the key has a place already, 4 where it is new.
+    /// Requests: 2 where the key has a place already, at the same time where that is known; 4 where it is new.
     pub async fn set(&self, key: &[u8], value: &[u8]) -> Result<(), Error> {
-        let node = self.rings().locate_or_init(key).await?;
-        Ok(node.put(key, value).await?)
+        let rings = self.rings();
+        let writing = self.begin_write(&rings, key);
+        rings.set(key, value).await?;
+        if let Some(writing) = writing {
+            writing.acknowledged(&self.name, key, value);
+        }
+        Ok(())
     }
 
     /// Removes a key, its value and the record of its place; says whether there was a value, as far as is known.
@@ -29,6 +45,8 @@ impl System {
     /// Requests: 2 where it is on the node that the storage ring has for it.
     pub async fn delete(&self, key: &[u8]) -> Result<bool, Error> {
         let rings = self.rings();
+        let _writing = self.begin_write(&rings, key);
+        rings.places.remove(key);
         let mut existed = rings.storage(key).delete(key).await?;
         if !existed {
             // Elsewhere, or being moved, or nowhere.
@@ -45,8 +63,9 @@ impl System {
     /// It is never made twice: where it is not known whether it was made, that is an error of which
     /// [`Error::may_be_done`] says so.
     pub async fn incr(&self, key: &[u8], delta: i64) -> Result<i64, Error> {
-        let node = self.rings().locate_or_init(key).await?;
-        Ok(node.incr(key, delta).await?)
+        let rings = self.rings();
+        let _writing = self.begin_write(&rings, key);
+        Ok(rings.locate_or_init(key).await?.incr(key, delta).await?)
     }
 }
 
@@ -64,6 +83,38 @@ impl Rings {
         }
         // It may have come here between the looks.
         Ok(home.get(key).await?)
+    }
+
+    async fn set(&self, key: &[u8], value: &[u8]) -> Result<(), Error> {
+        let (home, lookup) = (self.storage(key), self.first_lookup(key));
+        let unrecorded = |error: Error| Error::Unrecorded(error.to_string());
+        if self.places.knows(key) {
+            // Another client may have deleted the key, and its record with it.
+            let record = lookup.put_keep(key, home.name().as_bytes());
+            let (put, recorded) = tokio::join!(home.put(key, value), record);
+            put?;
+            recorded.map_err(|error| unrecorded(error.into()))?;
+            return Ok(());
+        }
+        let mut was_put = false;
+        for _ in 0..LOOKS {
+            if let Some(node) = self.locate_for_change(key).await? {
+                if was_put && !Arc::ptr_eq(&node, home) {
+                    // Somebody else has found another place for it meanwhile.
+                    home.delete(key).await?;
+                }
+                return Ok(node.put(key, value).await?);
+            }
+            was_put = true;
+            let (put, recorded) =
+                tokio::join!(home.put(key, value), self.init_record(lookup, key, home.name()));
+            put?;
+            if recorded.map_err(unrecorded)? {
+                self.places.add(key);
+                return Ok(());
+            }
+        }
+        Err(Error::Unsteady)
     }
 
     /// Removes the record of a key from the lookup node that has it.

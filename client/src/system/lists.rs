@@ -2,8 +2,9 @@
 
 use bytes::Bytes;
 
-use super::System;
+use super::{Rings, System};
 use crate::error::Error;
+use crate::list;
 
 /// Under which key a list is.
 fn record_of(key: &[u8]) -> Vec<u8> {
@@ -13,28 +14,32 @@ fn record_of(key: &[u8]) -> Vec<u8> {
 impl System {
     /// Makes an empty list, whatever was there.
     pub async fn list_init(&self, key: &[u8]) -> Result<(), Error> {
-        let key = record_of(key);
-        Ok(self.rings().locate_or_init(&key).await?.list_init(&key).await?)
+        let (key, rings) = (record_of(key), self.rings());
+        let _writing = self.begin_write(&rings, &key);
+        Ok(rings.locate_or_init(&key).await?.list_init(&key).await?)
     }
 
     /// Appends items that are not in the list yet. One of more than `limit` + 100 items loses its oldest, so that
     /// `limit` are left; 200 where none is given. An item must not be empty or have a `~` in it. Nodes that speak the
     /// Tokyo Tyrant protocol need the script `list.lua`.
     pub async fn list_add(&self, key: &[u8], items: &[&[u8]], limit: Option<usize>) -> Result<(), Error> {
-        let key = record_of(key);
-        Ok(self.rings().locate_or_init(&key).await?.list_add(&key, items, limit).await?)
+        let (key, rings) = (record_of(key), self.rings());
+        let _writing = self.begin_write(&rings, &key);
+        Ok(rings.locate_or_init(&key).await?.list_add(&key, items, limit).await?)
     }
 
     /// Removes items, wherever in the list they are. Needs the script `list.lua` as well.
     pub async fn list_remove(&self, key: &[u8], items: &[&[u8]]) -> Result<(), Error> {
-        let key = record_of(key);
-        Ok(self.rings().locate_or_init(&key).await?.list_remove(&key, items).await?)
+        let (key, rings) = (record_of(key), self.rings());
+        let _writing = self.begin_write(&rings, &key);
+        Ok(rings.locate_or_init(&key).await?.list_remove(&key, items).await?)
     }
 
     /// Replaces the list by these items.
     pub async fn list_set(&self, key: &[u8], items: &[&[u8]]) -> Result<(), Error> {
-        let key = record_of(key);
-        Ok(self.rings().locate_or_init(&key).await?.list_set(&key, items).await?)
+        let (key, rings) = (record_of(key), self.rings());
+        let _writing = self.begin_write(&rings, &key);
+        Ok(rings.locate_or_init(&key).await?.list_set(&key, items).await?)
     }
 
     /// The items of a list, oldest first; none where there is no list. Unlike LightCloud's clients, it makes no record
@@ -55,15 +60,33 @@ impl System {
 
     async fn list(&self, key: &[u8]) -> Result<Option<Vec<Bytes>>, Error> {
         let (key, rings) = (record_of(key), self.rings());
-        let home = rings.storage(&key);
-        if let Some(items) = home.list_get(&key).await? {
+        let Some(cache) = &rings.cache else { return rings.list(&key).await };
+        if let Some(value) = cache.get(&self.name, &key) {
+            return Ok(Some(list::decode(&value)));
+        }
+        let reading = cache.begin_read(&self.name, &key);
+        let items = rings.list(&key).await?;
+        let value =
+            items.as_ref().map(|items| list::encode(&items.iter().map(|item| &item[..]).collect::<Vec<_>>()));
+        // Other clients may have put items into a list on Redis that have no place in one value.
+        if let Some(Ok(value)) = value {
+            cache.fill(&reading, &self.name, &key, &value);
+        }
+        Ok(items)
+    }
+}
+
+impl Rings {
+    async fn list(&self, key: &[u8]) -> Result<Option<Vec<Bytes>>, Error> {
+        let home = self.storage(key);
+        if let Some(items) = home.list_get(key).await? {
             return Ok(Some(items));
         }
-        let Some(place) = rings.locate(&key).await? else { return Ok(None) };
-        if let Some(items) = place.node.list_get(&key).await? {
+        let Some(place) = self.locate(key).await? else { return Ok(None) };
+        if let Some(items) = place.node.list_get(key).await? {
             return Ok(Some(items));
         }
         // It may have come here between the looks.
-        Ok(home.list_get(&key).await?)
+        Ok(home.list_get(key).await?)
     }
 }

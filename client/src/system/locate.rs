@@ -14,7 +14,7 @@ use crate::node::Node;
 /// moves it grants.
 const CURRENT: Duration = Duration::from_millis(250);
 /// How often a change looks again where it was overtaken.
-const LOOKS: usize = 20;
+pub(super) const LOOKS: usize = 20;
 
 /// Where a key is, for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,19 +84,33 @@ impl Rings {
         }
     }
 
+    /// The node that a change of a key goes to; none where the key is nowhere yet.
+    pub(super) async fn locate_for_change(&self, key: &[u8]) -> Result<Option<Arc<Node>>, Error> {
+        let home = self.storage(key);
+        for _ in 0..LOOKS {
+            let Some(place) = self.locate_settled(key).await? else { return Ok(None) };
+            if Arc::ptr_eq(&place.node, home) {
+                self.places.add(key);
+                return Ok(Some(place.node));
+            }
+            if let Some(moving) = &place.record.moving {
+                tracing::warn!(to = moving.to, "a key was to be moved, and who did so gave up");
+                // It may have got as far as making a copy, which readers would find first.
+                home.delete(key).await?;
+                self.put_record(key, &place.record.node).await?;
+            }
+            if place.since.elapsed() < CURRENT {
+                return Ok(Some(place.node));
+            }
+        }
+        Err(Error::Unsteady)
+    }
+
     /// The node that a change of a key goes to; a key that is nowhere yet gets its place.
     pub(super) async fn locate_or_init(&self, key: &[u8]) -> Result<Arc<Node>, Error> {
         for _ in 0..LOOKS {
-            if let Some(place) = self.locate_settled(key).await? {
-                let is_home = Arc::ptr_eq(&place.node, self.storage(key));
-                if is_home || place.since.elapsed() < CURRENT {
-                    if let Some(moving) = &place.record.moving {
-                        tracing::warn!(to = moving.to, "a key was to be moved, and who did so gave up");
-                        self.put_record(key, &place.record.node).await?;
-                    }
-                    return Ok(place.node);
-                }
-                continue;
+            if let Some(node) = self.locate_for_change(key).await? {
+                return Ok(node);
             }
             let node = self.storage(key);
             if let [Some(first), _] = self.lookup(key)
@@ -109,7 +123,7 @@ impl Rings {
     }
 
     /// Makes the record of a key that has none; false where somebody else did so meanwhile.
-    async fn init_record(&self, lookup: &Node, key: &[u8], name: &str) -> Result<bool, Error> {
+    pub(super) async fn init_record(&self, lookup: &Node, key: &[u8], name: &str) -> Result<bool, Error> {
         if lookup.put_keep(key, name.as_bytes()).await? {
             return Ok(true);
         }

@@ -31,7 +31,19 @@ impl System {
     pub async fn get_many<K: AsRef<[u8]>>(&self, keys: &[K]) -> Result<Vec<Option<Bytes>>, Error> {
         let rings = self.rings();
         let keys: Vec<&[u8]> = keys.iter().map(AsRef::as_ref).collect();
-        rings.get_many(&keys).await
+        let Some(cache) = &rings.cache else { return rings.get_many(&keys).await };
+        let mut values: Vec<_> = keys.iter().map(|key| cache.get(&self.name, key)).collect();
+        let unknown: Vec<usize> = (0..keys.len()).filter(|&at| values[at].is_none()).collect();
+        let asked: Vec<&[u8]> = unknown.iter().map(|&at| keys[at]).collect();
+        let readings: Vec<_> = asked.iter().map(|key| cache.begin_read(&self.name, key)).collect();
+        let read = rings.get_many(&asked).await?;
+        for ((at, reading), value) in unknown.into_iter().zip(&readings).zip(read) {
+            if let Some(value) = &value {
+                cache.fill(reading, &self.name, keys[at], value);
+            }
+            values[at] = value;
+        }
+        Ok(values)
     }
 
     /// Stores many values, each under its key. Where it fails, some may have been stored.
@@ -41,13 +53,21 @@ impl System {
         let last: HashMap<&[u8], &[u8]> =
             records.iter().map(|(key, value)| (key.as_ref(), value.as_ref())).collect();
         let records: Vec<(&[u8], &[u8])> = last.into_iter().collect();
-        rings.set_many(&records).await
+        let writings: Vec<_> = records.iter().map(|(key, _)| self.begin_write(&rings, key)).collect();
+        rings.set_many(&records).await?;
+        for (writing, (key, value)) in writings.into_iter().zip(&records) {
+            if let Some(writing) = writing {
+                writing.acknowledged(&self.name, key, value);
+            }
+        }
+        Ok(())
     }
 
     /// Removes many keys; says of each whether there was a value, as far as is known.
     pub async fn delete_many<K: AsRef<[u8]>>(&self, keys: &[K]) -> Result<Vec<bool>, Error> {
         let rings = self.rings();
         let keys: Vec<&[u8]> = keys.iter().map(AsRef::as_ref).collect();
+        let _writings: Vec<_> = keys.iter().map(|key| self.begin_write(&rings, key)).collect();
         let mut existed = on_nodes::<Delete>(keys.iter().map(|key| (rings.storage(key), *key))).await?;
         let gone = |existed: &[bool]| -> Vec<usize> { (0..keys.len()).filter(|&at| existed[at]).collect() };
         let at_home: Vec<&[u8]> = gone(&existed).into_iter().map(|at| keys[at]).collect();

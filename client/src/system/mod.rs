@@ -6,6 +6,7 @@ mod lists;
 mod locate;
 mod many;
 mod moving;
+mod places;
 mod record;
 mod scan;
 mod sweeping;
@@ -21,6 +22,8 @@ pub use moving::{Moved, Mover};
 pub use scan::Scan;
 pub use sweeping::{Sweeper, Swept};
 
+use self::places::Places;
+use crate::cache::{Cache, Writing};
 use crate::config::{Config, ConfigError, DEFAULT_SYSTEM, NodeConfig, Role};
 use crate::error::Error;
 use crate::node::Node;
@@ -57,6 +60,9 @@ struct Rings {
     lookup_nodes: HashMap<String, Arc<Node>>,
     storage_nodes: HashMap<String, Arc<Node>>,
     config: Config,
+    /// One for all systems.
+    cache: Option<Cache>,
+    places: Places,
 }
 
 impl LightCloud {
@@ -64,9 +70,10 @@ impl LightCloud {
     pub fn new(config: Config) -> Result<Self, Error> {
         config.check()?;
         let labels: Vec<String> = config.systems().into_iter().map(str::to_owned).collect();
+        let cache = config.cache.as_ref().map(Cache::new);
         let mut systems = HashMap::new();
         for label in &labels {
-            let rings = Arc::new(Rings::new(label, &config, None)?);
+            let rings = Arc::new(Rings::new(label, &config, cache.clone(), None)?);
             let system = System { name: label[..].into(), rings: Arc::new(RwLock::new(rings)) };
             systems.insert(label.clone(), system);
         }
@@ -81,9 +88,13 @@ impl LightCloud {
         config.check()?;
         let mut made = Vec::new();
         let mut systems = self.shared.systems.write();
+        let known = self.default.rings().cache.clone();
+        let known = known.filter(|known| Some(known.config()) == config.cache.as_ref());
+        let cache = known.or_else(|| config.cache.as_ref().map(Cache::new));
         for label in config.systems() {
             let old = systems.get(label).map(|system| system.rings());
-            made.push((label.to_owned(), Arc::new(Rings::new(label, &config, old.as_deref())?)));
+            let rings = Rings::new(label, &config, cache.clone(), old.as_deref())?;
+            made.push((label.to_owned(), Arc::new(rings)));
         }
         for (label, rings) in made {
             match systems.get(&label) {
@@ -120,11 +131,16 @@ impl System {
     fn rings(&self) -> Arc<Rings> {
         Arc::clone(&self.rings.read())
     }
+
+    /// A change of a key begins: the cache forgets it, and learns nothing of it until the change has ended.
+    fn begin_write(&self, rings: &Rings, key: &[u8]) -> Option<Writing> {
+        rings.cache.as_ref().map(|cache| cache.begin_write(&self.name, key))
+    }
 }
 
 impl Rings {
     /// The rings of a system. Nodes that have not changed are taken over with their connections.
-    fn new(label: &str, config: &Config, old: Option<&Self>) -> Result<Self, Error> {
+    fn new(label: &str, config: &Config, cache: Option<Cache>, old: Option<&Self>) -> Result<Self, Error> {
         let nodes = |role| config.nodes.iter().filter(move |node| node.role == role && node.system == label);
         let ring = |role| {
             let weighted =
@@ -152,6 +168,8 @@ impl Rings {
             lookup_nodes: make(Role::Lookup, old.map(|old| &old.lookup_nodes))?,
             storage_nodes: make(Role::Storage, old.map(|old| &old.storage_nodes))?,
             config: config.clone(),
+            cache,
+            places: Places::new(),
         })
     }
 

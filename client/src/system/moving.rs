@@ -3,7 +3,8 @@
 //! 1. The lookup record of a key says that it is being moved, and until when: who wants to change the key waits.
 //! 2. A moment passes in which changes end that had looked before.
 //! 3. The value is copied, and the record says where the key is now: who waited goes on there.
-//! 4. The copy that is left stays for a while, for readers that had looked before; then it is removed.
+//! 4. The copy that is left stays for a while, for what comes late; then it is removed. A record beside
+//!    it says so, from before step 3 on: whoever moves keys after one that died removes what that has left.
 //!
 //! A reader finds the key all the time: at its new place, which it looks at first, or else where the record says. Who
 //! moves keys may die at any moment: after the time that it had set itself, the next change of the key takes it back to
@@ -13,6 +14,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use lcnode_protocol::Items;
 use tokio::time::sleep;
 
 use super::batch::{Delete, Get, Put, on_nodes};
@@ -25,13 +27,22 @@ use crate::node::{Node, ScanCursor};
 
 /// How long changes may take to end that had looked where the key is before it was marked.
 const GRACE: Duration = Duration::from_millis(600);
-/// How long a mark is respected, and how long before its end nothing is begun under it any more.
-const LEASE: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(15));
-/// How long a copy that is left stays.
-const LINGER: Duration = Duration::from_secs(5);
+/// How long a mark is respected, which is less than changes wait for; and how long after its beginning nothing is begun
+/// under it any more. What is between is for clocks that differ.
+const LEASE: (Duration, Duration) = (Duration::from_secs(4), Duration::from_secs(2));
+/// How long a mover keeps others away after it was last seen.
+const ABSENCE: Duration = Duration::from_secs(10);
+/// How long a copy that is left stays, for changes that come late.
+const LINGER: Duration = Duration::from_secs(2);
 
 /// The key among lookup records that says which mover is at work, and until when.
 pub(super) const LOCK: &[u8] = b"\0lightcloud-mover";
+
+/// What the keys begin with under which a node has, for each batch, the keys that were moved away from it and whose
+/// copies are still there: each as 4 bytes of length, highest first, and the key.
+const COPIES: &[u8] = b"\0lightcloud-copies-";
+/// What all keys begin with that are not of users.
+pub(super) const OWN: &[u8] = b"\0lightcloud-";
 
 /// Moves the keys of one node. Only one mover is at work in a system at a time.
 #[derive(Debug)]
@@ -42,9 +53,21 @@ pub struct Mover {
     from: Arc<Node>,
     adopt: bool,
     cursor: ScanCursor,
-    /// What has been copied and is still at its old place, with the time from which it may go.
-    left: Vec<(Instant, Vec<(Bytes, Bytes)>)>,
+    /// Keys that were met and do not belong here.
+    guests: Vec<Bytes>,
+    left: Vec<Left>,
+    has_begun: bool,
     is_done: bool,
+}
+
+/// What has been copied and is still at its old place.
+#[derive(Debug)]
+struct Left {
+    /// When it may go.
+    due: Instant,
+    records: Vec<(Bytes, Bytes)>,
+    /// Under which key the node has the list of it.
+    list: Bytes,
 }
 
 /// What one step of a mover did.
@@ -85,7 +108,18 @@ impl System {
             return Err(Error::NotMovable(other.name().to_owned()));
         }
         let cursor = ScanCursor::default();
-        Ok(Mover { id: fastrand::u64(..), rings, from, adopt, cursor, left: Vec::new(), is_done: false })
+        let (guests, left) = (Vec::new(), Vec::new());
+        Ok(Mover {
+            id: fastrand::u64(..),
+            rings,
+            from,
+            adopt,
+            cursor,
+            guests,
+            left,
+            has_begun: false,
+            is_done: false,
+        })
     }
 }
 
@@ -102,26 +136,34 @@ impl std::ops::AddAssign for Moved {
 }
 
 impl Mover {
-    /// Moves some keys, up to `batch` or about a thousand more; none when all that the node had are where they belong
-    /// and what was left of them is removed.
+    /// Moves some keys, up to `batch`; none when all that the node had are where they belong and what was left of them is
+    /// removed. After an error it can be called again: [`Error::TooSlow`] asks for a smaller batch.
     pub async fn step(&mut self, batch: usize) -> Result<Option<Moved>, Error> {
-        self.lock().await?;
+        if !self.has_begun {
+            self.lock().await?;
+            self.take_over().await?;
+            self.has_begun = true;
+        }
         let mut done = self.clear(Instant::now()).await?;
-        let mut guests: Vec<Bytes> = Vec::new();
-        while guests.len() < batch && !self.is_done {
+        while self.guests.len() < batch && !self.is_done {
             match self.from.scan(&mut self.cursor).await? {
                 None => self.is_done = true,
                 Some(records) => {
                     done.seen += records.len() as u64;
-                    let is_guest = |key: &Bytes| !Arc::ptr_eq(self.rings.storage(key), &self.from);
-                    guests.extend(records.into_iter().map(|(key, _)| key).filter(is_guest));
+                    let is_guest = |key: &Bytes| {
+                        !Arc::ptr_eq(self.rings.storage(key), &self.from) && !key.starts_with(OWN)
+                    };
+                    self.guests.extend(records.into_iter().map(|(key, _)| key).filter(is_guest));
                 }
             }
         }
-        if !guests.is_empty() {
-            done += self.move_all(&guests).await?;
+        if !self.guests.is_empty() {
+            self.lock().await?;
+            let some: Vec<Bytes> = self.guests.iter().take(batch).cloned().collect();
+            done += self.move_all(&some).await?;
+            self.guests.drain(..some.len());
         } else if self.is_done {
-            let Some(last) = self.left.iter().map(|(due, _)| *due).max() else { return Ok(None) };
+            let Some(last) = self.left.iter().map(|left| left.due).max() else { return Ok(None) };
             sleep(last.saturating_duration_since(Instant::now())).await;
             done += self.clear(last).await?;
         }
@@ -131,7 +173,7 @@ impl Mover {
     /// Says that this mover is at work; an error where another is.
     async fn lock(&mut self) -> Result<(), Error> {
         let lookup = self.rings.first_lookup(LOCK);
-        let mine = format!("{}@{}", self.id, now() + LEASE.0.as_millis() as u64);
+        let mine = format!("{}@{}", self.id, now() + ABSENCE.as_millis() as u64);
         for confirmed in [false, true] {
             let there = lookup.get(LOCK).await?;
             let text = there.as_deref().map(String::from_utf8_lossy);
@@ -165,11 +207,10 @@ impl Mover {
         let rings = Arc::clone(&self.rings);
         let (mut done, start) = (Moved::default(), Instant::now());
         let keys: Vec<&[u8]> = guests.iter().map(|key| &key[..]).collect();
-        let (mut own, mut copies, mut unrecorded) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut own, mut unrecorded) = (Vec::new(), Vec::new());
         for (key, found) in keys.iter().zip(rings.locate_many(&keys).await?) {
             match found {
                 Found::At(node) | Found::Moving(node) if Arc::ptr_eq(&node, &self.from) => own.push(*key),
-                Found::At(node) if Arc::ptr_eq(&node, rings.storage(key)) => copies.push(*key),
                 Found::Nothing if self.adopt => unrecorded.push(*key),
                 Found::Nothing => done.orphans += 1,
                 Found::At(..) | Found::Moving(..) => done.strays += 1,
@@ -179,7 +220,9 @@ impl Mover {
         let there = on_nodes::<Get>(unrecorded.iter().map(|key| (rings.storage(key), *key))).await?;
         own.extend(unrecorded.iter().zip(&there).filter(|(_, value)| value.is_none()).map(|(key, _)| *key));
         done.strays += there.iter().filter(|value| value.is_some()).count() as u64;
-        self.note_copies(&copies).await?;
+        if own.is_empty() {
+            return Ok(done);
+        }
         let until = now() + LEASE.0.as_millis() as u64;
         let marks: Vec<(&[u8], Vec<u8>)> = own
             .iter()
@@ -195,6 +238,7 @@ impl Mover {
         let there: Vec<(&[u8], &[u8])> = there.collect();
         check_lease(start)?;
         on_nodes::<Put>(there.iter().map(|record| (rings.storage(record.0), *record))).await?;
+        let list = self.list_copies(there.iter().map(|(key, _)| *key)).await?;
         check_lease(start)?;
         let names = there.iter().map(|(key, _)| (*key, rings.storage(key).name().as_bytes().to_vec()));
         rings.put_records(&names.collect::<Vec<_>>()).await?;
@@ -206,18 +250,37 @@ impl Mover {
         done.bytes += there.iter().map(|(key, value)| (key.len() + value.len()) as u64).sum::<u64>();
         let copied =
             there.iter().map(|(key, value)| (Bytes::copy_from_slice(key), Bytes::copy_from_slice(value)));
-        self.left.push((Instant::now() + LINGER, copied.collect()));
+        self.left.push(Left { due: Instant::now() + LINGER, records: copied.collect(), list });
         Ok(done)
     }
 
-    /// Takes note of what an earlier mover has left of keys that it had moved: it goes as what this one moves.
-    async fn note_copies(&mut self, keys: &[&[u8]]) -> Result<(), Error> {
-        let values = self.from.get_many(keys).await?;
-        let records = keys.iter().zip(values);
-        let records = records.filter_map(|(key, value)| Some((Bytes::copy_from_slice(key), value?)));
-        let records: Vec<_> = records.collect();
-        if !records.is_empty() {
-            self.left.push((Instant::now() + LINGER, records));
+    /// Notes on the node which keys are moved away from it; says under which key.
+    async fn list_copies(&self, keys: impl Iterator<Item = &[u8]>) -> Result<Bytes, Error> {
+        let mut list = Vec::new();
+        for key in keys {
+            list.extend_from_slice(&u32::try_from(key.len()).unwrap_or(u32::MAX).to_be_bytes());
+            list.extend_from_slice(key);
+        }
+        let name = [COPIES, format!("{:016x}", fastrand::u64(..)).as_bytes()].concat();
+        self.from.put(&name, &list).await?;
+        Ok(name.into())
+    }
+
+    /// Takes over what a mover before this one has left: copies of keys that it had moved away, unless they came back.
+    async fn take_over(&mut self) -> Result<(), Error> {
+        let lists = self.from.keys_from(COPIES).await?;
+        for name in lists {
+            let Some(list) = self.from.get(&name).await? else { continue };
+            let keys: Vec<&[u8]> = Items::from_wire(&list).unwrap_or_default().iter().collect();
+            let found = self.rings.locate_many(&keys).await?;
+            let is_here = |found: &Found| matches!(found, Found::At(at) | Found::Moving(at) if Arc::ptr_eq(at, &self.from));
+            let gone: Vec<&[u8]> =
+                keys.iter().zip(&found).filter(|(_, found)| !is_here(found)).map(|(key, _)| *key).collect();
+            let values = self.from.get_many(&gone).await?;
+            let records = gone.iter().zip(values);
+            let records =
+                records.filter_map(|(key, value)| Some((Bytes::copy_from_slice(key), value?))).collect();
+            self.left.push(Left { due: Instant::now() + LINGER, records, list: name });
         }
         Ok(())
     }
@@ -226,10 +289,8 @@ impl Mover {
     /// key was changed at its new place as well.
     async fn clear(&mut self, now: Instant) -> Result<Moved, Error> {
         let mut done = Moved::default();
-        let (due, left) = std::mem::take(&mut self.left).into_iter().partition(|(due, _)| *due <= now);
-        self.left = left;
-        let due: Vec<(Instant, Vec<(Bytes, Bytes)>)> = due;
-        for (_, records) in due {
+        let due: Vec<Left> = self.left.extract_if(.., |left| left.due <= now).collect();
+        for Left { records, list, .. } in due {
             let keys: Vec<&[u8]> = records.iter().map(|(key, _)| &key[..]).collect();
             let present = self.from.get_many(&keys).await?;
             for ((key, copied), value) in records.iter().zip(&present) {
@@ -243,6 +304,7 @@ impl Mover {
             }
             let removed = self.from.delete_many(&keys).await?;
             done.removed += removed.into_iter().filter(|removed| *removed).count() as u64;
+            self.from.delete(&list).await?;
         }
         Ok(done)
     }

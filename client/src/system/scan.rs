@@ -6,6 +6,7 @@ use bytes::Bytes;
 use futures_util::stream::{self, Stream};
 
 use super::many::Found;
+use super::moving::OWN;
 use super::{Rings, System};
 use crate::error::Error;
 use crate::node::{Node, ScanCursor};
@@ -81,6 +82,7 @@ impl Scan {
 impl Rings {
     /// Drops those records of a node whose keys live on another.
     async fn keep_own(&self, node: &Arc<Node>, records: &mut Vec<(Bytes, Bytes)>) -> Result<(), Error> {
+        records.retain(|(key, _)| !key.starts_with(OWN));
         let guests: Vec<Bytes> = records
             .iter()
             .filter(|(key, _)| !Arc::ptr_eq(self.storage(key), node))

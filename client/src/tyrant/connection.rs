@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
 use lcnode_protocol::Command;
@@ -129,6 +130,33 @@ impl Connection {
         Ok(())
     }
 
+    /// Sends what `make` writes, where nothing is to come in turn before all of it went.
+    pub(super) async fn send(
+        &mut self,
+        make: impl FnOnce(&mut Vec<u8>),
+        limit: Duration,
+    ) -> Result<(), ErrorKind> {
+        make(&mut self.output);
+        loop {
+            self.flush(&mut false)?;
+            if self.output.is_empty() {
+                return Ok(());
+            }
+            self.ready(Interest::WRITABLE, limit).await?;
+        }
+    }
+
+    /// What was read and not made use of yet.
+    pub(super) fn input(&mut self) -> &mut BytesMut {
+        &mut self.input
+    }
+
+    /// Waits until there is something to read, and reads it. It can be given up at any time.
+    pub(super) async fn read(&mut self, limit: Duration) -> Result<(), ErrorKind> {
+        self.ready(Interest::READABLE, limit).await?;
+        self.take()
+    }
+
     /// Writes what the socket takes at once.
     fn flush(&mut self, sent: &mut bool) -> Result<(), ErrorKind> {
         while let Some(rest) = self.output.get(self.sent..).filter(|rest| !rest.is_empty()) {
@@ -153,19 +181,23 @@ impl Connection {
     /// Waits until there is something to read, or room to write where that is wanted, and reads.
     async fn receive(&mut self, is_flushed: bool, options: &ServerOptions) -> Result<(), ErrorKind> {
         let interest = if is_flushed { Interest::READABLE } else { Interest::READABLE | Interest::WRITABLE };
+        let ready = self.ready(interest, options.timeout).await?;
+        if ready.is_readable() { self.take() } else { Ok(()) }
+    }
+
+    async fn ready(&self, interest: Interest, limit: Duration) -> Result<Ready, ErrorKind> {
         let ready = async {
             match &self.stream {
                 Stream::Tcp(stream) => stream.ready(interest).await,
                 Stream::Unix(stream) => stream.ready(interest).await,
             }
         };
-        let ready: Ready = match timeout(options.timeout, ready).await {
-            Err(_) => return Err(ErrorKind::Timeout(options.timeout)),
-            Ok(ready) => ready.map_err(ErrorKind::Broken)?,
-        };
-        if !ready.is_readable() {
-            return Ok(());
-        }
+        let ready = timeout(limit, ready).await.map_err(|_| ErrorKind::Timeout(limit))?;
+        ready.map_err(ErrorKind::Broken)
+    }
+
+    /// Reads what is there.
+    fn take(&mut self) -> Result<(), ErrorKind> {
         self.input.reserve(READ);
         let read = match &self.stream {
             Stream::Tcp(stream) => stream.try_read_buf(&mut self.input),

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use lcnode_protocol::Command;
 use lcnode_protocol::binary::client::{BadReply, Unsendable};
+use lcnode_protocol::update_log;
 use thiserror::Error;
 
 use crate::address::Address;
@@ -51,6 +52,17 @@ pub enum ErrorKind {
     /// The server answered failure to a command that is to succeed. Its log says why.
     #[error("{} failed there: its log says why", .0.name())]
     Failed(Command),
+    /// The server closed the connection in place of its update stream.
+    #[error(
+        "its changes are refused: it has the same server id as the one that asks, or repl is masked there"
+    )]
+    Refused,
+    /// The server keeps no update log.
+    #[error("it has no update log: a ttserver needs -ulog DIR and -sid N for one")]
+    NoUpdateLog,
+    /// What came is no update stream.
+    #[error("its update stream makes no sense: {0}")]
+    BadStream(update_log::Reason),
     /// The reply is one of another command.
     #[error("the reply to {} is not one that the command has", .0.name())]
     Unexpected(Command),
@@ -66,8 +78,11 @@ impl ErrorKind {
             | Self::Closed
             | Self::Timeout(_)
             | Self::Garbage(_)
+            | Self::BadStream(_)
             | Self::Unexpected(_) => true,
-            Self::TooLong(_) | Self::Unsendable(_) | Self::Failed(_) => false,
+            Self::TooLong(_) | Self::Unsendable(_) | Self::Failed(_) | Self::Refused | Self::NoUpdateLog => {
+                false
+            }
         }
     }
 }

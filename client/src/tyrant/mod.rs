@@ -14,9 +14,13 @@
 mod commands;
 mod connection;
 mod error;
+mod replicate;
 mod server;
 
 pub use error::{ErrorKind, ServerError};
+pub use lcnode_protocol::Command;
 pub use lcnode_protocol::binary::client::Answer;
 pub use lcnode_protocol::request::{Items, Request};
+pub use lcnode_protocol::update_log;
+pub use replicate::{Entry, NO_SERVER, ReplStream};
 pub use server::{Server, ServerOptions};

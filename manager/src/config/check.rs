@@ -38,7 +38,8 @@ pub(super) fn check(cluster: &Cluster) -> Result<(), String> {
     for node in cluster.nodes.iter().filter(|node| node.kind == Kind::Tyrant) {
         masters(cluster, node)?;
     }
-    Ok(())
+    // Whatever clients refuse besides.
+    cluster.lightcloud().check().map_err(|why| why.to_string())
 }
 
 /// A node by itself.

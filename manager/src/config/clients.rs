@@ -1,5 +1,6 @@
 //! The cluster as its clients know it.
 
+use lightcloud::tyrant::ServerOptions;
 use lightcloud::{Config, NodeConfig};
 
 use super::{Cluster, Kind, Role};
@@ -22,8 +23,13 @@ impl Cluster {
             },
             replicas: node.servers.iter().map(|server| server.address()).collect(),
         });
-        let mut config = Config { nodes: nodes.collect(), ..Config::default() };
-        config.server.timeout = self.timeout;
-        config
+        Config { nodes: nodes.collect(), server: self.server_options(), ..Config::default() }
+    }
+
+    /// How a server of the cluster is talked to.
+    pub fn server_options(&self) -> ServerOptions {
+        let default = ServerOptions::default();
+        let connect_timeout = self.timeout.min(default.connect_timeout);
+        ServerOptions { connect_timeout, timeout: self.timeout, ..default }
     }
 }

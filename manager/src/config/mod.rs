@@ -16,7 +16,7 @@
 //! A *node* is a place on a ring, known by its name; its *servers* all hold the same records and follow each other.
 //!
 //! From here: `file` is the file as it is written, `check` what a cluster must be, `select` finds servers by name,
-//! `clients` is what clients are told of it.
+//! `clients` is what clients of the cluster need of it, `edit` changes the file.
 
 mod check;
 mod clients;
@@ -25,6 +25,8 @@ mod file;
 mod select;
 #[cfg(test)]
 mod tests;
+
+pub use select::ALL;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -173,5 +175,25 @@ impl Server {
     /// Where clients connect to.
     pub fn address(&self) -> Address {
         Address::tcp(&self.host[..], self.port)
+    }
+
+    /// Its database.
+    pub fn database(&self) -> PathBuf {
+        self.data_dir.join(format!("{}.tch", self.name))
+    }
+
+    /// Where its process id is while it runs.
+    pub fn pid_file(&self) -> PathBuf {
+        self.data_dir.join(format!("{}.pid", self.name))
+    }
+
+    /// What it has to say.
+    pub fn log_file(&self) -> PathBuf {
+        self.data_dir.join(format!("{}.log", self.name))
+    }
+
+    /// Where its copies may be made.
+    pub fn backup_dir(&self) -> PathBuf {
+        self.data_dir.join("backup")
     }
 }

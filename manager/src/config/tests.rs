@@ -47,6 +47,31 @@ fn what_is_not_said_is_filled_in() {
 }
 
 #[test]
+fn clients_get_what_the_file_says() {
+    let text = GOOD.replace("name = \"storage1_A\"", "name = \"storage1_A\"\nweight = 3");
+    let given_up = "[[node]]\nname = \"storage2_A\"\nweight = 0\nservers = [{ host = \"::1\", port = 6 }]";
+    let redis =
+        "[[node]]\nname = \"storage3_A\"\nkind = \"redis\"\nservers = [{ host = \"r\", port = 6379 }]";
+    let cluster = parse(&format!("timeout = 0.5\n{text}{given_up}\n{redis}")).unwrap();
+    let client = cluster.lightcloud();
+    client.check().unwrap();
+    assert_eq!(client.server.timeout.as_millis(), 500);
+    let shown = client.nodes.iter().map(|node| {
+        let replicas = node.replicas.iter().map(|replica| format!(" {replica}")).collect::<String>();
+        format!("{} {:?} {} {:?}{replicas}", node.name, node.role, node.weight, node.kind)
+    });
+    assert_eq!(
+        shown.collect::<Vec<_>>(),
+        [
+            "lookup1_A Lookup 1 Tyrant 127.0.0.1:41201 127.0.0.1:51201",
+            "storage1_A Storage 3 Tyrant 127.0.0.1:44201 db2:44201",
+            "storage2_A Storage 0 Tyrant [::1]:6",
+            "storage3_A Storage 1 Redis r:6379",
+        ]
+    );
+}
+
+#[test]
 fn programs_start_at_the_file_unless_they_are_bare_names() {
     for (given, meant) in
         [("lcnode", "lcnode"), ("./lcnode", "/etc/cloud/./lcnode"), ("/usr/bin/lcnode", "/usr/bin/lcnode")]
@@ -112,9 +137,15 @@ fn bad_names_are_refused() {
 
 #[test]
 fn numbers_have_bounds() {
-    for weight in [0, 1001] {
-        let error = with("name = \"storage1_A\"", &format!("name = \"storage1_A\"\nweight = {weight}"));
-        assert!(error.contains(&format!("weight {weight}: give one of 1 to 1000")), "{error}");
+    for (name, weight, said) in [
+        ("storage1_A", 1001, "weight 1001: give one of 1 to 1000, or 0 for a node that is being given up"),
+        // The only one cannot be given up.
+        ("lookup1_A", 0, "system default has no lookup node"),
+        ("storage1_A", 0, "system default has no storage node"),
+    ] {
+        let name = format!("name = \"{name}\"");
+        let error = with(&name, &format!("{name}\nweight = {weight}"));
+        assert!(error.contains(said), "{error}");
     }
     assert!(with("id = 7", "id = 0").contains("id 0: give one of 1 to 65535"));
     assert!(with("id = 7", "id = 65536").contains("65536"));

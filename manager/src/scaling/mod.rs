@@ -92,10 +92,10 @@ pub(crate) async fn move_keys(
     for node in nodes {
         let progress = Progress::new(&format!("keys of {node}"), records(node));
         let mut mover = system.mover(node, adopt)?;
-        let mut waited = false;
+        let (mut batch, mut waited) = (pace.batch, false);
         loop {
             let start = Instant::now();
-            let step = match mover.step(pace.batch).await {
+            let step = match mover.step(batch).await {
                 Err(Error::OtherMover(left)) if !waited => {
                     progress.say(&format!(
                         "keys are being moved by somebody else, or were by one that died: waiting {} s",
@@ -105,6 +105,10 @@ pub(crate) async fn move_keys(
                     if interrupt.within(left + Duration::from_secs(1)).await {
                         return Ok(Ended::Interrupted(done));
                     }
+                    continue;
+                }
+                Err(Error::TooSlow(_)) if batch > 1 => {
+                    batch /= 2;
                     continue;
                 }
                 step => step?,

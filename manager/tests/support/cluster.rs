@@ -33,6 +33,7 @@ const SHOWN_LINES: usize = 30;
 /// Nodes of servers. Dropped, all are killed and all is removed.
 pub struct Cluster {
     pub servers: Vec<Server>,
+    options: Vec<String>,
     folder: TempDir,
     file: PathBuf,
 }
@@ -91,7 +92,24 @@ impl Cluster {
         }
         let file = folder.path().join("lightcloud.toml");
         write(&file, text).unwrap();
-        Self { servers, folder, file }
+        let options = options.iter().map(|&option| option.to_owned()).collect();
+        Self { servers, options, folder, file }
+    }
+
+    /// Starts the servers of one more node, which the file does not know.
+    pub fn add(&mut self, node: &str, count: usize) {
+        let own = addresses(count);
+        for (at, &address) in own.iter().enumerate() {
+            let name = format!("{node}-{}", at + 1);
+            let data_dir = self.folder.path().join("data").join(&name);
+            create_dir_all(data_dir.join("backup")).unwrap();
+            let masters = own.iter().filter(|&&other| other != address);
+            let masters = masters.flat_map(|other| ["--master".to_owned(), other.to_string()]);
+            let options = self.options.iter().cloned().chain(masters).collect();
+            let node = node.to_owned();
+            self.servers.push(Server { node, name, address, data_dir, options, process: None });
+        }
+        self.start_all();
     }
 
     /// The file that describes it.

@@ -10,6 +10,14 @@ pub fn lcmgr() -> PathBuf {
     env!("CARGO_BIN_EXE_lcmgr").into()
 }
 
+/// A seed: that of the environment where there is one. It is printed, which shows when the test fails.
+pub fn seed() -> u64 {
+    let given = std::env::var("LCNODE_SEED").ok();
+    let seed = given.map_or_else(|| fastrand::u64(..1 << 32), |seed| seed.parse().unwrap());
+    eprintln!("LCNODE_SEED={seed}");
+    seed
+}
+
 /// The node, which is built beside the manager.
 pub fn lcnode() -> PathBuf {
     let path = lcmgr().with_file_name("lcnode");
