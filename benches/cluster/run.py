@@ -7,7 +7,7 @@ Installs what it needs (Debian packages build-essential and memcached) and build
 machine run then two lookup and three storage nodes as single servers, the same as pairs, and memcached; one process calls them,
 in turns within each round, keys of 16 bytes, values of 100, every reply checked:
 
-    get           of existing keys through the rings, beside direct gets from one node; one by one, and 32 at once
+    get           of existing keys through the rings, beside direct gets from one node, and from three in turn; one by one, and 32 at once
     get_many      of 1,000 keys, beside as many gets one by one
     memcached     10,000 sets, then 10,000 gets, one by one: the cluster of pairs, beside memcached through a plain client
 

@@ -11,6 +11,8 @@ use crate::memcached::Memcached;
 
 /// Keys of a turn, and of a call of `get_many`.
 const CHUNK: usize = 1000;
+/// Figures.
+const FIGURES: usize = 10;
 /// Calls at once, where many are.
 const AT_ONCE: usize = 32;
 
@@ -18,8 +20,8 @@ const AT_ONCE: usize = 32;
 pub struct Figures {
     /// Keys of a round.
     pub keys: usize,
-    /// One node, called directly.
-    pub direct: Server,
+    /// The storage nodes of `singles`, called directly.
+    pub direct: Vec<Server>,
     /// A cluster of single servers.
     pub singles: LightCloud,
     /// A cluster of pairs.
@@ -68,37 +70,45 @@ impl Figures {
         // The direct node has keys of its own, so that rings and records stay apart.
         let own: Vec<_> =
             records.iter().map(|(key, value)| ([b"d", &key[..]].concat(), value.clone())).collect();
-        for (key, value) in &own {
-            self.direct.put(key, value).await?;
+        for server in &self.direct {
+            for (key, value) in &own {
+                server.put(key, value).await?;
+            }
         }
-        let mut runs: [Runs; 8] = Default::default();
+        let mut runs: [Runs; FIGURES] = Default::default();
         for round in 0..=rounds as usize {
             // New in every round.
             let fresh: Vec<_> = (0..self.keys).map(|n| record(n + (round + 1) * self.keys)).collect();
-            let mut sums = [[Duration::ZERO; 2]; 8];
+            let mut sums = [[Duration::ZERO; 2]; FIGURES];
             // In small turns, and who begins changes: what else the machine does meets both ways.
             let turns = |chunk: usize| [chunk % 2, 1 - chunk % 2];
             for (chunk, (known, own)) in records.chunks(CHUNK).zip(own.chunks(CHUNK)).enumerate() {
                 let keys: Vec<&[u8]> = known.iter().map(|(key, _)| &key[..]).collect();
                 for way in turns(chunk) {
-                    let [one_by_one, at_once, many] = if way == 0 {
-                        let gets = self.gets(&self.singles, known).await?;
-                        [gets, self.gets_at_once(known).await?, self.gets(&self.singles, known).await?]
-                    } else {
-                        let gets = self.direct(own).await?;
-                        [gets, self.direct_at_once(own).await?, self.many(known, &keys).await?]
-                    };
-                    sums[0][way] += one_by_one;
-                    sums[1][way] += at_once;
-                    sums[2][way] += many;
+                    if way == 0 {
+                        for figure in [0, 2, 4] {
+                            sums[figure][way] += self.gets(&self.singles, known).await?;
+                        }
+                        for figure in [1, 3] {
+                            sums[figure][way] +=
+                                at_once(known, |part| self.gets(&self.singles, part)).await?;
+                        }
+                        continue;
+                    }
+                    let (one, all) = (&self.direct[..1], &self.direct[..]);
+                    sums[0][way] += direct(one, own).await?;
+                    sums[1][way] += at_once(own, |part| direct(one, part)).await?;
+                    sums[2][way] += direct(all, own).await?;
+                    sums[3][way] += at_once(own, |part| direct(all, part)).await?;
+                    sums[4][way] += self.many(known, &keys).await?;
                 }
             }
-            for figure in [5, 4, 3] {
+            for figure in [7, 6, 5] {
                 for (chunk, records) in fresh.chunks(CHUNK).enumerate() {
                     for way in turns(chunk) {
                         sums[figure][way] += match (figure, way) {
-                            (3, 0) => self.gets(&self.pairs, records).await?,
-                            (3, _) => timed!(records, key, value => memcached.get_is(key, value).await?),
+                            (5, 0) => self.gets(&self.pairs, records).await?,
+                            (5, _) => timed!(records, key, value => memcached.get_is(key, value).await?),
                             (_, 0) => self.sets(records).await?,
                             (..) => timed!(records, key, value => memcached.set(key, value).await?),
                         };
@@ -106,8 +116,8 @@ impl Figures {
                 }
             }
             let both = |[a, b]: [Duration; 2], [c, d]: [Duration; 2]| [a + c, b + d];
-            sums[6] = both(sums[4], sums[3]);
-            sums[7] = both(sums[5], sums[3]);
+            sums[8] = both(sums[6], sums[5]);
+            sums[9] = both(sums[7], sums[5]);
             // The first one warms up.
             if round > 0 {
                 for (runs, [one, other]) in runs.iter_mut().zip(sums) {
@@ -117,8 +127,10 @@ impl Figures {
             }
         }
         let names = [
-            ("get through the rings / direct get, one by one", "≤ 1.15"),
+            ("get through the rings / direct get of one node, one by one", "≤ 1.15"),
             ("the same, 32 at once", "≤ 1.15"),
+            ("get through the rings / direct get of three nodes in turn, one by one", ""),
+            ("the same, 32 at once", ""),
             ("get, one by one / get_many of 1,000 keys, per key", "≥ 10"),
             ("pairs / memcached: gets", ""),
             ("pairs / memcached: sets of known keys", ""),
@@ -154,24 +166,6 @@ impl Figures {
         Ok(timed!(records, key, value => self.pairs.set(key, value).await.map(|()| true)?))
     }
 
-    async fn direct(&self, records: &[(Vec<u8>, Vec<u8>)]) -> Result<Duration, Failure> {
-        Ok(timed!(records, key, value => self.direct.get(key).await?.as_deref() == Some(&value[..])))
-    }
-
-    async fn gets_at_once(&self, records: &[(Vec<u8>, Vec<u8>)]) -> Result<Duration, Failure> {
-        let start = Instant::now();
-        let parts = records.chunks(records.len().div_ceil(AT_ONCE));
-        try_join_all(parts.map(|part| self.gets(&self.singles, part))).await?;
-        Ok(start.elapsed())
-    }
-
-    async fn direct_at_once(&self, records: &[(Vec<u8>, Vec<u8>)]) -> Result<Duration, Failure> {
-        let start = Instant::now();
-        let parts = records.chunks(records.len().div_ceil(AT_ONCE));
-        try_join_all(parts.map(|part| self.direct(part))).await?;
-        Ok(start.elapsed())
-    }
-
     async fn many(&self, records: &[(Vec<u8>, Vec<u8>)], keys: &[&[u8]]) -> Result<Duration, Failure> {
         let start = Instant::now();
         let values = self.singles.get_many(keys).await?;
@@ -181,6 +175,28 @@ impl Figures {
         }
         Ok(start.elapsed())
     }
+}
+
+/// Gets from these servers, in turn.
+async fn direct(servers: &[Server], records: &[(Vec<u8>, Vec<u8>)]) -> Result<Duration, Failure> {
+    let mut in_turn = servers.iter().cycle();
+    Ok(timed!(records, key, value => {
+        let server = in_turn.next().ok_or("there is no storage node")?;
+        server.get(key).await?.as_deref() == Some(&value[..])
+    }))
+}
+
+/// The same calls, many at a time.
+async fn at_once<'r, F>(
+    records: &'r [(Vec<u8>, Vec<u8>)],
+    calls: impl Fn(&'r [(Vec<u8>, Vec<u8>)]) -> F,
+) -> Result<Duration, Failure>
+where
+    F: Future<Output = Result<Duration, Failure>>,
+{
+    let start = Instant::now();
+    try_join_all(records.chunks(records.len().div_ceil(AT_ONCE)).map(calls)).await?;
+    Ok(start.elapsed())
 }
 
 /// The one in the middle of numbers in order.

@@ -65,11 +65,11 @@ async fn run(cli: &Cli) -> Result<(), Failure> {
     let (singles, pairs) = (singles?, pairs?);
     let counted = requests::table(&singles).await?;
 
-    let storage = singles.nodes.iter().find(|node| node.role == Role::Storage);
-    let direct = storage.and_then(|node| node.replicas.first()).ok_or("there is no storage node")?;
+    let storage = singles.nodes.iter().filter(|node| node.role == Role::Storage);
+    let direct = storage.filter_map(|node| node.replicas.first());
     let figures = Figures {
         keys: cli.keys as usize,
-        direct: Server::new(direct.clone(), singles.server.clone()),
+        direct: direct.map(|address| Server::new(address.clone(), singles.server.clone())).collect(),
         singles: LightCloud::new(singles)?,
         pairs: LightCloud::new(pairs)?,
     };
