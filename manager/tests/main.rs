@@ -5,9 +5,11 @@
 
 mod backup;
 mod bench;
+mod cache;
 mod control;
 mod demo;
 mod docker;
+mod examples;
 mod files;
 mod growth;
 mod locate;
@@ -16,7 +18,5 @@ mod one_node;
 mod redis;
 mod rings;
 mod status;
-mod cache;
-mod examples;
 mod support;
 mod tcrmgr;
