@@ -234,7 +234,6 @@ fn read_files(
         }
         sink.end(database, damages.len() == before)?;
     }
-    drop(entries);
     // The rest of the frames, whose sums are checked at their ends.
     if let Err(error) = copy(&mut tar.into_inner(), &mut io::sink()) {
         damages.push(format!(
