@@ -49,7 +49,8 @@ fn a_backup_that_was_killed_can_be_made_again() {
         let left = cluster.folder().join("a.tar.zst.unfinished").exists();
         unfinished += u32::from(left);
         if signal == Signal::SIGINT && code != Some(0) {
-            assert_eq!(code, Some(1));
+            // None: before it had begun.
+            assert!(matches!(code, None | Some(1)), "{code:?}");
             assert!(!left && !archive.exists());
             assert_nothing_left(&cluster);
         }
@@ -110,10 +111,8 @@ fn a_restore_that_was_killed_can_be_made_again() {
         check(&cluster, &mut had);
     }
     eprintln!("{killed} of {} restores were killed", kills());
-    assert_eq!(
-        signalled(&mut cluster.lcmgr(&words), Signal::SIGTERM, whole.mul_f64(0.5)).unwrap_or(1) & !1,
-        0
-    );
+    let code = signalled(&mut cluster.lcmgr(&words), Signal::SIGTERM, whole.mul_f64(0.5));
+    assert!(matches!(code, None | Some(0 | 1)), "{code:?}");
     assert_nothing_left(&cluster);
     lcmgr(&cluster, &words).expect(0, &["storage1_A-2 is restored"]);
     check(&cluster, &mut had);

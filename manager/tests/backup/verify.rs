@@ -70,9 +70,9 @@ fn servers_that_differ() {
     fill(&cluster.server("storage1_A-1").client(), &mut rng("one"), 10, 10);
     fill(&cluster.server("storage2_B-1").client(), &mut rng("other"), 11, 10);
     let config = read_to_string(cluster.file()).unwrap();
-    let [first, _] = ["]\n\n[[node]]\nname = \"storage2_B\"\nservers = [\n", ""];
-    assert!(config.contains(first));
-    write(cluster.file(), config.replace(first, "")).unwrap();
+    let between = "]\n\n[[node]]\nname = \"storage2_B\"\nservers = [\n";
+    assert!(config.contains(between));
+    write(cluster.file(), config.replace(between, "")).unwrap();
     let says = ["storage1_A: NOT known to be the same", "10 records, digest", "11 records, digest"];
     lcmgr(&cluster, &["verify", "--tries", "2"]).expect(1, &says);
 }
