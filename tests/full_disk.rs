@@ -100,7 +100,10 @@ fn puts_fail_and_everything_else_goes_on() {
         assert_eq!(client.misc("put", &[b"new", &value(1)]), None);
         assert_eq!(client.misc("error", &[]).unwrap()[0], b"14: write error");
         assert!(node.log().contains("no space for the log"), "the log names the cause");
-        assert!(client.stat_of("disk_full").is_some_and(|why| why.contains("No space left")), "stat names it too");
+        assert!(
+            client.stat_of("disk_full").is_some_and(|why| why.contains("No space left")),
+            "stat names it too"
+        );
         assert!(client.count_of("cnt_put_miss") >= 5);
         // Reads go on.
         assert_whole(&mut client, 0..stored);
