@@ -70,6 +70,8 @@ impl Place {
         std::fs::create_dir_all(&dir).unwrap();
         let log = std::fs::File::create(dir.join("log")).unwrap();
         let process = Command::new("redis-server")
+            // Loopback addresses other than 127.0.0.1 count as foreign where replicas connect.
+            .args(["--protected-mode", "no", "--repl-diskless-sync-delay", "0"])
             .args([
                 "--bind",
                 &host,

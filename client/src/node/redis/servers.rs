@@ -65,7 +65,7 @@ impl Servers {
             let answer = server.run(command).await;
             match self.note(number, answer, access, repeat) {
                 Ok(answer) => return answer,
-                Err(failure) => last = Some(failure),
+                Err(failure) => last = Some(telling(last, failure)),
             }
         }
         Err(last.unwrap_or_else(nobody))
@@ -84,7 +84,7 @@ impl Servers {
             let answers = server.run_many(commands).await.and_then(all_or_none);
             match self.note(number, answers, access, repeat) {
                 Ok(answers) => return answers,
-                Err(failure) => last = Some(failure),
+                Err(failure) => last = Some(telling(last, failure)),
             }
         }
         Err(last.unwrap_or_else(nobody))
@@ -120,6 +120,14 @@ impl Servers {
             }
         }
     }
+}
+
+/// Of two failures the one that is told: that a server takes no writes rather than that another is not there.
+fn telling(before: Option<RedisFailure>, failure: RedisFailure) -> RedisFailure {
+    let Some(before) = before else { return failure };
+    let may_be_done = before.may_be_done || failure.may_be_done;
+    let told = if matches!(before.kind, RedisFailureKind::Unready(_)) { before } else { failure };
+    RedisFailure { may_be_done, ..told }
 }
 
 /// One answer that another server may do better stands for all; what came before it may be done.
