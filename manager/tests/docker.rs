@@ -10,8 +10,8 @@ use lightcloud::tyrant::{Server, ServerOptions};
 use yaml_rust2::{Yaml, YamlLoader};
 
 use crate::support::children::Running;
-use crate::support::cluster::{addresses, eventually};
-use crate::support::lcnode;
+use crate::support::cluster::{Cluster, addresses, eventually};
+use crate::support::{lcmgr, lcnode};
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
@@ -135,6 +135,19 @@ fn the_dockerfile_copies_what_is_there() {
         }
     }
     assert_eq!(binaries, ["/src/target/release/lcnode", "/src/target/release/lcmgr"]);
+    // The health check, of a node elsewhere.
+    let check = text.lines().find(|line| line.starts_with("HEALTHCHECK")).unwrap();
+    let words: Vec<String> = serde_json::from_str(&check[check.find('[').unwrap()..]).unwrap();
+    let node = Cluster::start(&[("storage1_A", 1)]);
+    let nobody = addresses(1)[0].to_string();
+    for (address, code) in [(node.servers[0].address.to_string(), 0), (nobody, 1)] {
+        let words = words[1..].iter().map(|word| word.replace("127.0.0.1", &address));
+        assert_eq!(
+            Command::new(lcmgr()).args(words).output().unwrap().status.code(),
+            Some(code),
+            "{address}"
+        );
+    }
     // What every container runs begins with a script; without other words it is a node.
     let entrypoint = root().join("docker/entrypoint");
     for (words, program) in
