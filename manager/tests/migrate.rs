@@ -87,7 +87,7 @@ async fn moves_under_load(source: &Node, target: &Node, folder: &Path) {
     let is_copied = || std::fs::read_to_string(&state).is_ok_and(|text| text.contains("\"is_copied\": true"));
     let started = std::time::Instant::now();
     while !is_copied() {
-        assert!(started.elapsed() < crate::support::children::LIMIT, "the copy does not end");
+        assert!(started.elapsed() < crate::support::cluster::PATIENCE, "the copy does not end");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     // Some changes more, which only the log has.

@@ -11,7 +11,8 @@ use std::thread;
 use tempfile::TempDir;
 
 use crate::support;
-use crate::support::children::{Running, loopback, wait_until};
+use crate::support::children::Running;
+use crate::support::cluster::{addresses, eventually};
 
 /// A server, with its database in a directory of its own.
 pub struct Node {
@@ -72,7 +73,7 @@ impl Node {
 
     fn listening(mut self) -> Self {
         let node = &mut self;
-        wait_until("the server listens", || {
+        eventually("the server listens", || {
             let ended = node.process.0.try_wait().unwrap();
             let log = || std::fs::read_to_string(node.dir.path().join("log")).unwrap();
             assert!(ended.is_none(), "the server ended: {}", log());
@@ -99,7 +100,7 @@ impl Node {
 
 /// A host and a port that no other test is given.
 pub fn free() -> (String, u16) {
-    let address = loopback();
+    let address = addresses(1)[0];
     (address.ip().to_string(), address.port())
 }
 
@@ -173,7 +174,7 @@ pub fn finish(child: Child, input: Vec<u8>) -> Said {
         stderr.read_to_end(&mut bytes).map(|_| bytes)
     });
     let mut status = None;
-    wait_until("the command ends", || {
+    eventually("the command ends", || {
         status = child.try_wait().unwrap();
         status.is_some()
     });

@@ -87,6 +87,7 @@ async fn what_operations_cost_on_the_wire() {
             let now = requests(&cluster).await;
             assert_eq!(now - before, $requests, "{}", stringify!($call));
             before = now;
+            let _ = before;
             outcome
         }};
     }

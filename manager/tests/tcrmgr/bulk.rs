@@ -5,7 +5,8 @@ use std::io::{BufRead, BufReader, Lines, Read};
 use std::process::{ChildStdout, Command};
 
 use crate::one_node::{Node, Program, parrot};
-use crate::support::children::{Running, wait_until};
+use crate::support::children::Running;
+use crate::support::cluster::eventually;
 
 #[test]
 fn lists_are_whole_however_long() {
@@ -169,7 +170,7 @@ async fn a_raw_stream_is_a_log_that_can_be_replayed() {
     let running = Running(tcrmgr.command().args(["repl", &one.address]).stdout(file).spawn().unwrap());
     // A header, a put without key and value, and these, four times.
     let size = (4 * (17 + 11) + 8 + large.len() + 5 + 1 + 4 + 4) as u64;
-    wait_until("all is there", || std::fs::metadata(&log).unwrap().len() >= size);
+    eventually("all is there", || std::fs::metadata(&log).unwrap().len() >= size);
     assert_eq!(std::fs::metadata(&log).unwrap().len(), size);
     drop(running);
     assert_eq!(tcrmgr.run(["restore", &other.address, logs.to_str().unwrap()]).code, 0);

@@ -198,7 +198,7 @@ fn a_backup_and_its_socket() {
     command.args(["--port", "0", "--host"]).arg(&socket).arg("*").current_dir(dir.path());
     let _served =
         crate::support::children::Running(command.stdout(std::process::Stdio::null()).spawn().unwrap());
-    crate::support::children::wait_until("the socket is there", || socket.exists());
+    crate::support::cluster::eventually("the socket is there", || socket.exists());
     let path = socket.to_str().unwrap();
     for port in ["0", "-1"] {
         assert_eq!(tcrmgr.run(["put", "-port", port, path, "k", port]).code, 0);

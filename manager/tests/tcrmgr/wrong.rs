@@ -4,7 +4,7 @@ use std::io::Read;
 use std::process::Stdio;
 
 use crate::one_node::{Node, Program, free, parrot};
-use crate::support::children::wait_until;
+use crate::support::cluster::eventually;
 
 /// A command of each form, for a host.
 fn lines(address: &str) -> Vec<Vec<&str>> {
@@ -131,7 +131,7 @@ fn a_closed_pipe_ends_it_quietly() {
     child.stdout.take().unwrap().read_exact(&mut some).unwrap();
     let mut running = crate::support::children::Running(child);
     let mut status = None;
-    wait_until("it ends", || {
+    eventually("it ends", || {
         status = running.0.try_wait().unwrap();
         status.is_some()
     });
