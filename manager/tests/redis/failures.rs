@@ -143,6 +143,7 @@ async fn what_others_have_stored_is_read_or_named() {
     let lookup = place.redis(&[]);
     let storage = place.redis(&[]);
     let cloud = client(Kind::Redis, &[&lookup], &[&storage]);
+    assert!(cloud.scan().next_page().await.unwrap().is_none_or(|page| page.is_empty()), "nothing is there");
     // A list of LightCloud's own Redis client, which may have an item twice.
     storage.cli(&["rpush", "ll_old", "a", "b", "a"]);
     assert_eq!(cloud.list_get(b"old").await.unwrap(), ["a", "b", "a"]);
