@@ -98,7 +98,7 @@ async fn a_replica_takes_over() {
     assert_eq!(fresh.incr(b"counter", 1).await.unwrap(), 201);
     assert_eq!(second.cli(&["get", "counter"]), "201");
     is_over.store(true, Ordering::Relaxed);
-    println!("{} reads meanwhile", reader.await.unwrap());
+    eprintln!("{} reads meanwhile", reader.await.unwrap());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
