@@ -98,7 +98,7 @@ async fn a_replica_takes_over() {
     assert_eq!(fresh.incr(b"counter", 1).await.unwrap(), 201);
     assert_eq!(second.cli(&["get", "counter"]), "201");
     is_over.store(true, Ordering::Relaxed);
-    println!("{} reads meanwhile", reader.await.unwrap());
+    eprintln!("{} reads meanwhile", reader.await.unwrap());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -143,6 +143,7 @@ async fn what_others_have_stored_is_read_or_named() {
     let lookup = place.redis(&[]);
     let storage = place.redis(&[]);
     let cloud = client(Kind::Redis, &[&lookup], &[&storage]);
+    assert!(cloud.scan().next_page().await.unwrap().is_none_or(|page| page.is_empty()), "nothing is there");
     // A list of LightCloud's own Redis client, which may have an item twice.
     storage.cli(&["rpush", "ll_old", "a", "b", "a"]);
     assert_eq!(cloud.list_get(b"old").await.unwrap(), ["a", "b", "a"]);

@@ -16,7 +16,7 @@ fn operations() -> usize {
 fn seed() -> u64 {
     let seed = std::env::var("LCNODE_SEED").ok().and_then(|text| text.parse().ok());
     let seed = seed.unwrap_or_else(|| fastrand::u64(..));
-    println!("LCNODE_SEED={seed}");
+    eprintln!("LCNODE_SEED={seed}");
     seed
 }
 
@@ -178,7 +178,7 @@ async fn compare(redis: &LightCloud, lcnode: &LightCloud) {
     let all = everything(redis).await;
     assert_eq!(all, everything(lcnode).await);
     assert!(!all.is_empty());
-    println!("{} operations, {errors} of them errors, {} records left", operations(), all.len());
+    eprintln!("{} operations, {errors} of them errors, {} records left", operations(), all.len());
 }
 
 /// Whether both count on from it: not from a list, which is no string on Redis.

@@ -182,6 +182,9 @@ impl Cluster {
     ) -> Result<Vec<Answer>, RedisFailure> {
         let (host, port) = address.clone();
         let count = commands.len();
+        if count == 0 {
+            return Ok(Vec::new());
+        }
         let mut connection = self.connection().await?;
         let route = SingleNodeRoutingInfo::ByAddress { host, port };
         match connection.route_pipeline(commands, 0, count, route).await {

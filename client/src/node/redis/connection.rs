@@ -57,6 +57,9 @@ impl Server {
 
     /// Sends all without waiting in between; an answer for each.
     pub(super) async fn run_many(&self, commands: &Pipeline) -> Result<Vec<Answer>, RedisFailure> {
+        if commands.is_empty() {
+            return Ok(Vec::new());
+        }
         let connection = self.connection().await?;
         let mut handle = connection.handle.clone();
         let values = handle.req_packed_commands(commands, 0, commands.len()).await;
