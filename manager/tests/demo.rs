@@ -5,6 +5,7 @@ use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -24,7 +25,10 @@ fn processes(folder: &Path) -> Vec<String> {
 /// The demo in `folder`, from a port on that tests run side by side do not share.
 fn demo(folder: &Path, words: &[&str]) -> Command {
     let mut command = Command::new(lcmgr());
-    let port = (20_000 + std::process::id() % 100 * 100).to_string();
+    // Ports of its own: one demo must not take that of a server which another one has killed.
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let own = std::process::id() * 8 + NEXT.fetch_add(1, Ordering::Relaxed);
+    let port = (20_000 + own % 250 * 50).to_string();
     command.args(["demo", "--port", &port, "--program"]).arg(lcnode()).arg("--dir").arg(folder).args(words);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command

@@ -109,8 +109,9 @@ async fn what_operations_cost_on_the_wire() {
     costs!(100, cloud.get_many(&keys));
     costs!(200, cloud.delete_many(&keys));
     costs!(300, cloud.get_many(&keys));
-    // A key on an older node.
+    // A key on an older node, and a client that has not seen it elsewhere.
     cloud.set(b"foo", b"bar").await.unwrap();
+    let cloud = LightCloud::new(config(&cluster, &NAMES)).unwrap();
     let place = cloud.locate(b"foo").await.unwrap();
     let other = if place.ring == "storage1_A" { "storage2_A" } else { "storage1_A" };
     server(&cluster, &place.lookup[0]).put(b"foo", other.as_bytes()).await.unwrap();
@@ -224,15 +225,22 @@ async fn errors_are_errors() {
     cloud.set(b"key", b"value").await.unwrap();
     cluster.server("lookup1_A-1").kill();
     assert_eq!(cloud.get(b"key").await.unwrap().as_deref(), Some(&b"value"[..]));
+    // Its place is known.
     let error = cloud.set(b"key", b"other").await.unwrap_err();
+    assert!(matches!(&error, Error::Unrecorded(_)) && error.may_be_done(), "{error}");
+    assert_eq!(cloud.get(b"key").await.unwrap().as_deref(), Some(&b"other"[..]));
+    // To another client it is not.
+    let cloud = LightCloud::new(config(&cluster, &["lookup1_A", "storage1_A"])).unwrap();
+    let error = cloud.set(b"key", b"third").await.unwrap_err();
     assert!(
         matches!(&error, Error::Node(node) if node.node == "lookup1_A") && !error.may_be_done(),
         "{error}"
     );
+    assert_eq!(cloud.get(b"key").await.unwrap().as_deref(), Some(&b"other"[..]));
     assert!(cloud.get(b"missing").await.is_err(), "it may be somewhere");
     cluster.server("lookup1_A-1").start();
     cluster.server("storage1_A-1").kill();
     assert!(cloud.get(b"key").await.unwrap_err().to_string().contains("storage1_A"));
     cluster.server("storage1_A-1").start();
-    assert_eq!(cloud.get(b"key").await.unwrap().as_deref(), Some(&b"value"[..]));
+    assert_eq!(cloud.get(b"key").await.unwrap().as_deref(), Some(&b"other"[..]));
 }
