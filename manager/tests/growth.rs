@@ -22,6 +22,9 @@ const OLD: [(&str, usize); 5] =
     [("lookup1_A", 2), ("lookup2_A", 2), ("storage1_A", 2), ("storage2_A", 2), ("storage3_A", 2)];
 const WRITERS: usize = 4;
 
+/// What must be there of each key.
+type Model = HashMap<String, Option<String>>;
+
 fn config(cluster: &Cluster, nodes: &[&str]) -> Config {
     let nodes = nodes.iter().map(|name| {
         let replicas = cluster.node(name).map(|server| server.address.to_string().parse().unwrap());
@@ -43,7 +46,7 @@ struct Load {
 
 impl Load {
     /// Writers that each have keys of their own, and know what must be there.
-    fn start(cloud: &LightCloud, seed: u64) -> (Arc<Self>, Vec<JoinHandle<HashMap<String, Option<String>>>>) {
+    fn start(cloud: &LightCloud, seed: u64) -> (Arc<Self>, Vec<JoinHandle<Model>>) {
         let load = Arc::new(Self {
             cloud: cloud.clone(),
             is_strict: AtomicBool::new(true),
@@ -70,9 +73,9 @@ impl Load {
     }
 }
 
-async fn write(load: Arc<Load>, writer: usize, seed: u64) -> HashMap<String, Option<String>> {
+async fn write(load: Arc<Load>, writer: usize, seed: u64) -> Model {
     let mut rng = Rng::with_seed(seed + writer as u64);
-    let mut model: HashMap<String, Option<String>> = (0..keys())
+    let mut model: Model = (0..keys())
         .filter(|n| n % WRITERS == writer)
         .map(|n| (format!("key{n}"), Some(format!("first{n}"))))
         .collect();
@@ -221,7 +224,7 @@ async fn no_key_is_missed_while_replicas_die_and_nodes_come() {
         model.extend(writer.await.unwrap());
     }
     settled(&cluster).await;
-    let check = async |cloud: &LightCloud, model: &HashMap<String, Option<String>>| {
+    let check = async |cloud: &LightCloud, model: &Model| {
         let keys: Vec<&String> = model.keys().collect();
         for some in keys.chunks(5000) {
             for (key, value) in some.iter().zip(cloud.get_many(some).await.unwrap()) {

@@ -35,9 +35,7 @@ fn every_record_is_met_once_by_walks_that_do_not_disturb_each_other() {
                 *cursor = next;
                 pages += 1;
                 // Neither does what grows the table meanwhile.
-                assert!(
-                    client.put(format!("more{pages}"), b"m".to_vec()) && client.out(format!("more{pages}"))
-                );
+                assert!(client.put(format!("more{pages}"), b"m") && client.out(format!("more{pages}")));
             }
         }
         assert!(pages > 40, "{pages}");

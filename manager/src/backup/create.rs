@@ -46,7 +46,7 @@ pub struct Words {
     /// The archive to make, as backup.tar.zst
     #[arg(short, long, value_name = "ARCHIVE")]
     output: PathBuf,
-    /// Copy one server of each node, which is enough as they hold the same [default]
+    /// Copy one server of each node, which is enough as they hold the same (the default)
     #[arg(long)]
     one_per_node: bool,
     /// Copy all servers that are up
