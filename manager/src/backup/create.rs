@@ -24,7 +24,7 @@ use crate::output::print;
 /// The longest file `backup` of a copy, in bytes.
 const MAX_POSITION: u64 = 4096;
 
-/// Back up all nodes into one archive, while they serve
+/// Backs up all nodes into one archive, while they serve
 ///
 /// Of each node one server makes a copy: the one that stands best to the others of the node (has all that they have and
 /// agrees with them), the first of several such. What was acknowledged by any of them before the backup began is in it.

@@ -13,7 +13,7 @@ use crate::config::edit::{File, NewNode};
 use crate::config::{Cluster, Role};
 use crate::context::{Context, Failure};
 
-/// Add a node to a ring: no key moves, and none is lost
+/// Adds a node to a ring: no key moves, and none is lost
 ///
 /// Its servers must run already and be empty. The file of the cluster is changed; clients use the node once they know
 /// the new file. Add lookup nodes one at a time: before one is added, all lookup records are brought to where they

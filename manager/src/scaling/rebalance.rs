@@ -13,7 +13,7 @@ use super::{Ended, Interrupt, Pace, move_keys, sweep};
 use crate::config::{Cluster, Role};
 use crate::context::{Context, Failure};
 
-/// Move keys to where the storage ring has them, while everybody goes on
+/// Moves keys to where the storage ring has them, while everybody goes on
 ///
 /// After `add-node` keys stay where they are, and are found by one more look. This moves them, so that a get is one
 /// request again, and brings lookup records to their first node, so that another lookup node can be added. It can be

@@ -12,7 +12,7 @@ use crate::config::edit::File;
 use crate::config::{Node, Role};
 use crate::context::{Context, Failure};
 
-/// Take a node off its ring, then move all keys away from it
+/// Takes a node off its ring, then moves all keys away from it
 ///
 /// In two steps, because clients must know of the first before the second: run it once, let all clients know the new
 /// file, in which the node has weight 0, and run it again, which moves what the node has and takes it out of the file.

@@ -24,7 +24,7 @@ use plan::{Order, plan};
 use target::Target;
 use unpack::Unpack;
 
-/// Restore nodes from an archive
+/// Restores nodes from an archive
 ///
 /// Every server of a node gets the database back, so all of them must be stopped. All of the archive is read and
 /// verified before anything is replaced. What a server has is moved aside, to NAME.tch.before-TIME, and never removed.

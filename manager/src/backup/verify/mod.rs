@@ -10,7 +10,7 @@ use clap::Args;
 
 use crate::context::{Context, Failure};
 
-/// Verify an archive, or that the servers of each node hold the same
+/// Verifies an archive, or that the servers of each node hold the same
 ///
 /// Of an archive every byte is read and every checksum compared. Servers are asked for a digest of all their records
 /// while they serve; where writers keep digests from ever being the same, what the servers found when they compared
