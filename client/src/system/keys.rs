@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use tracing::instrument;
 
 use super::locate::LOOKS;
 use super::{Rings, System};
@@ -13,6 +14,7 @@ impl System {
     ///
     /// Requests: 1 where the key is on the node that the storage ring has for it, 3 where it is on another one or
     /// nowhere.
+    #[instrument(level = "debug", skip_all, fields(system = %self.name))]
     pub async fn get(&self, key: &[u8]) -> Result<Option<Bytes>, Error> {
         let rings = self.rings();
         let Some(cache) = &rings.cache else { return rings.get(key).await };
@@ -30,6 +32,7 @@ impl System {
     /// Stores a value under a key, whatever was there.
     ///
     /// Requests: 2 where the key has a place already, at the same time where that is known; 4 where it is new.
+    #[instrument(level = "debug", skip_all, fields(system = %self.name))]
     pub async fn set(&self, key: &[u8], value: &[u8]) -> Result<(), Error> {
         let rings = self.rings();
         let writing = self.begin_write(&rings, key);
@@ -43,6 +46,7 @@ impl System {
     /// Removes a key, its value and the record of its place; says whether there was a value, as far as is known.
     ///
     /// Requests: 2 where it is on the node that the storage ring has for it.
+    #[instrument(level = "debug", skip_all, fields(system = %self.name))]
     pub async fn delete(&self, key: &[u8]) -> Result<bool, Error> {
         let rings = self.rings();
         let _writing = self.begin_write(&rings, key);
@@ -62,6 +66,7 @@ impl System {
     ///
     /// It is never made twice: where it is not known whether it was made, that is an error of which
     /// [`Error::may_be_done`] says so.
+    #[instrument(level = "debug", skip_all, fields(system = %self.name))]
     pub async fn incr(&self, key: &[u8], delta: i64) -> Result<i64, Error> {
         let rings = self.rings();
         let _writing = self.begin_write(&rings, key);

@@ -1,6 +1,7 @@
 //! Operations on lists. A list `K` is the record `ll_K`, as LightCloud has it.
 
 use bytes::Bytes;
+use tracing::instrument;
 
 use super::{Rings, System};
 use crate::error::Error;
@@ -13,6 +14,7 @@ fn record_of(key: &[u8]) -> Vec<u8> {
 
 impl System {
     /// Makes an empty list, whatever was there.
+    #[instrument(level = "debug", skip_all, fields(system = %self.name))]
     pub async fn list_init(&self, key: &[u8]) -> Result<(), Error> {
         let (key, rings) = (record_of(key), self.rings());
         let _writing = self.begin_write(&rings, &key);
@@ -22,6 +24,7 @@ impl System {
     /// Appends items that are not in the list yet. One of more than `limit` + 100 items loses its oldest, so that
     /// `limit` are left; 200 where none is given. An item must not be empty or have a `~` in it. Nodes that speak the
     /// Tokyo Tyrant protocol need the script `list.lua`.
+    #[instrument(level = "debug", skip_all, fields(system = %self.name))]
     pub async fn list_add(&self, key: &[u8], items: &[&[u8]], limit: Option<usize>) -> Result<(), Error> {
         let (key, rings) = (record_of(key), self.rings());
         let _writing = self.begin_write(&rings, &key);
@@ -29,6 +32,7 @@ impl System {
     }
 
     /// Removes items, wherever in the list they are. Needs the script `list.lua` as well.
+    #[instrument(level = "debug", skip_all, fields(system = %self.name))]
     pub async fn list_remove(&self, key: &[u8], items: &[&[u8]]) -> Result<(), Error> {
         let (key, rings) = (record_of(key), self.rings());
         let _writing = self.begin_write(&rings, &key);
@@ -36,6 +40,7 @@ impl System {
     }
 
     /// Replaces the list by these items.
+    #[instrument(level = "debug", skip_all, fields(system = %self.name))]
     pub async fn list_set(&self, key: &[u8], items: &[&[u8]]) -> Result<(), Error> {
         let (key, rings) = (record_of(key), self.rings());
         let _writing = self.begin_write(&rings, &key);
@@ -44,16 +49,19 @@ impl System {
 
     /// The items of a list, oldest first; none where there is no list. Unlike LightCloud's clients, it makes no record
     /// of a place for a list that is not there.
+    #[instrument(level = "debug", skip_all, fields(system = %self.name))]
     pub async fn list_get(&self, key: &[u8]) -> Result<Vec<Bytes>, Error> {
         Ok(self.list(key).await?.unwrap_or_default())
     }
 
     /// Whether a list was made, be it empty; LightCloud's clients say no of an empty one.
+    #[instrument(level = "debug", skip_all, fields(system = %self.name))]
     pub async fn list_is_created(&self, key: &[u8]) -> Result<bool, Error> {
         Ok(self.list(key).await?.is_some())
     }
 
     /// Removes a list; says whether there was one.
+    #[instrument(level = "debug", skip_all, fields(system = %self.name))]
     pub async fn list_varnish(&self, key: &[u8]) -> Result<bool, Error> {
         self.delete(&record_of(key)).await
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
+use tracing::instrument;
 
 use super::batch::{Delete, Get, Put, PutKeep, on_nodes};
 use super::record::Record;
@@ -28,6 +29,7 @@ pub(super) enum Found {
 
 impl System {
     /// The values of many keys, in their order.
+    #[instrument(level = "debug", skip_all, fields(system = %self.name))]
     pub async fn get_many<K: AsRef<[u8]>>(&self, keys: &[K]) -> Result<Vec<Option<Bytes>>, Error> {
         let rings = self.rings();
         let keys: Vec<&[u8]> = keys.iter().map(AsRef::as_ref).collect();
@@ -47,6 +49,7 @@ impl System {
     }
 
     /// Stores many values, each under its key. Where it fails, some may have been stored.
+    #[instrument(level = "debug", skip_all, fields(system = %self.name))]
     pub async fn set_many<K: AsRef<[u8]>, V: AsRef<[u8]>>(&self, records: &[(K, V)]) -> Result<(), Error> {
         let rings = self.rings();
         // Of two with one key the last one is to stay, whatever the order on the way.
@@ -64,6 +67,7 @@ impl System {
     }
 
     /// Removes many keys; says of each whether there was a value, as far as is known.
+    #[instrument(level = "debug", skip_all, fields(system = %self.name))]
     pub async fn delete_many<K: AsRef<[u8]>>(&self, keys: &[K]) -> Result<Vec<bool>, Error> {
         let rings = self.rings();
         let keys: Vec<&[u8]> = keys.iter().map(AsRef::as_ref).collect();

@@ -82,6 +82,13 @@ pub async fn start(args: StartArgs, context: &Context) -> Result<ExitCode, Failu
     each("starting", &servers, |server| start::start(&cluster, server, wait)).await
 }
 
+/// Starts the servers of one node, as `lcmgr start` does.
+pub async fn start_node(cluster: &Cluster, name: &str) -> Result<ExitCode, Failure> {
+    let servers: Vec<_> = cluster.servers().filter(|(node, _)| node.name == name).collect();
+    let wait = Duration::from_secs(60);
+    each("starting", &servers, |server| start::start(cluster, server, wait)).await
+}
+
 /// `lcmgr stop`
 pub async fn stop(args: StopArgs, context: &Context) -> Result<ExitCode, Failure> {
     let cluster = context.cluster()?;

@@ -12,10 +12,11 @@ use super::{Ended, Interrupt, sweep};
 use crate::config::edit::{File, NewNode};
 use crate::config::{Cluster, Role};
 use crate::context::{Context, Failure};
+use crate::control;
 
 /// Adds a node to a ring: no key moves, and none is lost
 ///
-/// Its servers must run already and be empty. The file of the cluster is changed; clients use the node once they know
+/// Its servers must be empty, and run already or be started by --start. The file of the cluster is changed; clients use the node once they know
 /// the new file. Add lookup nodes one at a time: before one is added, all lookup records are brought to where they
 /// belong, as `rebalance` does.
 #[derive(Debug, Args)]
@@ -34,6 +35,9 @@ pub struct AddNodeArgs {
     /// Its share of the keys, relative to others, which have 1 unless the file says otherwise
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=i64::from(lightcloud::ring::MAX_WEIGHT)))]
     weight: Option<u32>,
+    /// Start its servers first, as `lcmgr start` does
+    #[arg(long)]
+    start: bool,
     /// Even if it has records already
     #[arg(long)]
     not_empty: bool,
@@ -78,6 +82,9 @@ pub async fn run(args: AddNodeArgs, context: &Context) -> Result<ExitCode, Failu
     })?;
     // All that is wrong with the new file is found here.
     let after = file.cluster()?;
+    if args.start && control::start_node(&after, &args.name).await? != ExitCode::SUCCESS {
+        return Err(format!("not all servers of {} could be started: it was not added", args.name).into());
+    }
     check_servers(&args, &after).await?;
     if role == Role::Lookup {
         let label = args.system.as_deref().unwrap_or(lightcloud::config::DEFAULT_SYSTEM);
@@ -103,7 +110,8 @@ async fn check_servers(args: &AddNodeArgs, cluster: &Cluster) -> Result<(), Fail
     for (host, port, _) in &args.servers {
         let options = ServerOptions { timeout: cluster.timeout, ..ServerOptions::default() };
         let server = Server::new(Address::tcp(&host[..], *port), options);
-        let records = server.rnum().await.map_err(|error| format!("{error}; start it first, then add it"))?;
+        let records =
+            server.rnum().await.map_err(|error| format!("{error}; start it first, or say --start"))?;
         if records > 0 && !args.not_empty {
             return Err(format!(
                 "{} has {records} records already: what they would mean on the ring is not known. Give an empty one, or \
