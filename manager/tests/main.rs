@@ -17,6 +17,7 @@ mod migrate;
 mod one_node;
 mod redis;
 mod rings;
+mod scaling;
 mod status;
 mod support;
 mod tcrmgr;
