@@ -35,7 +35,8 @@ pub struct RebalanceArgs {
 /// How fast.
 #[derive(Debug, Args)]
 pub struct PaceArgs {
-    /// Keys that are moved together; a change of one of them waits for less than a second
+    /// Keys that are moved together; a change of one of them waits for less than a second. Their values are in memory at the
+    /// same time: take fewer where values are large
     #[arg(long, value_name = "KEYS", default_value = "2000", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     batch: u32,
     /// Keys that are moved in a second, at most; 0 for as many as can be
