@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use comfy_table::{CellAlignment, Table, presets};
 use hdrhistogram::Histogram;
+use indicatif::HumanCount;
 use serde_json::{Value, json};
 
 use super::mix::Kind;
@@ -93,15 +94,7 @@ pub fn rate(requests: u64, elapsed: Duration) -> u64 {
 
 /// A number with its thousands apart.
 pub fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
+    HumanCount(number).to_string()
 }
 
 /// Nanoseconds in milliseconds, with three digits or more.

@@ -1,5 +1,7 @@
 //! Figures as people read them, short enough for a column.
 
+use indicatif::HumanCount;
+
 /// `0.5 s`, `42 s`, `12 min`, `3 h`, `17 d`.
 pub fn duration(seconds: f64) -> String {
     match seconds {
@@ -34,15 +36,7 @@ fn scaled(mut number: f64, step: f64, units: &[&str]) -> String {
 
 /// `1,234,567`.
 pub fn count(count: u64) -> String {
-    let digits = count.to_string();
-    let mut text = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
+    HumanCount(count).to_string()
 }
 
 #[cfg(test)]
