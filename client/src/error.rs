@@ -54,8 +54,11 @@ pub enum Error {
     /// The runtime of the blocking client could not be started.
     #[error("cannot start the thread that looks after connections: {0}")]
     Runtime(std::io::Error),
-    /// Where a key is changed faster than it can be looked up.
-    #[error("the record that says where the key is comes and goes: it is deleted and made anew all the time")]
+    /// Where the key is could not be had for long enough to change it there.
+    #[error(
+        "where the key is cannot be relied on for long enough to change it: it is deleted and made anew all the time, or \
+         its lookup nodes take long to answer"
+    )]
     Unsteady,
 }
 
