@@ -11,7 +11,10 @@
 //! | [`request`] | what a client can ask |
 //! | [`reply`] | what a command can answer |
 //! | [`limits`] | how large a key and a value may be |
+//! | [`dialect`] | the three dialects of clients on one connection |
 //! | [`binary`] | the binary dialect, whose requests begin with the byte `C8` |
+//! | [`memcached`] | memcached's text protocol |
+//! | [`http`] | HTTP/1.1 |
 //! | [`peer`] | what an lcnode and one that follows it say to each other |
 //! | [`update_log`] | the update log of the original server, in files and as the stream that its replicas read |
 
@@ -21,15 +24,22 @@ const _: () = assert!(usize::BITS >= 64, "lcnode needs a 64-bit machine");
 
 pub mod binary;
 pub mod command;
+pub mod dialect;
+pub mod http;
 mod items;
 pub mod limits;
+pub mod memcached;
 pub mod peer;
 pub mod reply;
 pub mod request;
 mod step;
 pub mod update_log;
+mod words;
 
+/// Where a decoder puts what it cannot borrow from its input, such as a key whose escapes are resolved.
+pub use bumpalo::Bump as Arena;
 pub use command::{Class, Command};
+pub use dialect::Dialect;
 pub use limits::Limits;
 pub use reply::Reply;
-pub use request::{Items, Request};
+pub use request::{Items, Request, Storing, Words};

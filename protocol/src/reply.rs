@@ -14,6 +14,21 @@ pub trait Reply {
     /// It did not work, or there is nothing there.
     fn failure(&mut self);
 
+    /// There is no such record, where that is the reason.
+    fn missing(&mut self) {
+        self.failure();
+    }
+
+    /// The record is there already, or is another one than was asked for, where that is the reason.
+    fn exists(&mut self) {
+        self.failure();
+    }
+
+    /// The mask of the node forbids it.
+    fn forbidden(&mut self) {
+        self.failure();
+    }
+
     /// A piece of bytes: the value of `get`, the key of `iternext`, the result
     /// of `ext`, the text of `stat`.
     fn value(&mut self, value: &[u8]);
@@ -35,6 +50,13 @@ pub trait Reply {
 
     /// One record of the list, as `mget` answers them.
     fn record(&mut self, key: &[u8], value: &[u8]);
+
+    /// One record of the list with what memcached knows of it: its flags, and an id that no other version of
+    /// the record has.
+    fn record_with(&mut self, key: &[u8], value: &[u8], flags: u32, unique: u64) {
+        _ = (flags, unique);
+        self.record(key, value);
+    }
 
     /// Ends the list.
     fn end_list(&mut self);

@@ -4,6 +4,24 @@ use crate::command::Command;
 use crate::peer::FollowerHello;
 
 pub use crate::items::{Items, ItemsIter};
+pub use crate::words::{Words, WordsIter};
+
+/// When memcached's storage commands store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Storing {
+    /// `set`: whatever is there.
+    Set,
+    /// `add`: where there is nothing.
+    Add,
+    /// `replace`: where there is something.
+    Replace,
+    /// `append`: behind what is there, whose flags and expiry stay.
+    Append,
+    /// `prepend`: before what is there, whose flags and expiry stay.
+    Prepend,
+    /// `cas`: where the record has this unique id, as `gets` told it.
+    Cas(u64),
+}
 
 /// A request, whose bytes still lie in the buffer it was read from.
 ///
@@ -154,6 +172,52 @@ pub enum Request<'a> {
         /// The arguments.
         args: Items<'a>,
     },
+    /// Store a record as memcached does.
+    Store {
+        /// The key.
+        key: &'a [u8],
+        /// The value.
+        value: &'a [u8],
+        /// When it is stored.
+        storing: Storing,
+        /// Opaque to the server, returned with the value.
+        flags: u32,
+        /// When it expires, in memcached's terms: 0 is never, negative is at once, up to 30 days (2592000) are
+        /// seconds from now, more are seconds since 1970.
+        exptime: i64,
+    },
+    /// Read records as memcached does: with flags and unique id, those that are missing left out.
+    Fetch {
+        /// The keys, in the order of the answer; at least one.
+        keys: Words<'a>,
+        /// A new expiry for each record that is found, as in `Store`.
+        touch: Option<i64>,
+    },
+    /// Give a record a new expiry; fails if it is missing.
+    Touch {
+        /// The key.
+        key: &'a [u8],
+        /// As in `Store`.
+        exptime: i64,
+    },
+    /// Add to an integer in decimal text, with 0 as its least; fails if it is missing.
+    Adjust {
+        /// The key.
+        key: &'a [u8],
+        /// What to add.
+        by: i64,
+    },
+    /// Remove all records, perhaps later.
+    Flush {
+        /// Seconds from now; 0 or less is now.
+        delay: i64,
+    },
+    /// The state of the server as a list of memcached's names and values.
+    Stats,
+    /// The version of the server.
+    Version,
+    /// The state of the server as a list of HTTP headers.
+    Options,
     /// Become a replica and receive the stream of changes.
     Repl {
         /// Changes from this time stamp on, in microseconds; at least 1.
@@ -168,7 +232,7 @@ pub enum Request<'a> {
 }
 
 impl<'a> Request<'a> {
-    /// The key of a command about one record.
+    /// The key of a command about one record; the first of those of `Fetch`.
     #[inline]
     #[must_use]
     pub fn key(&self) -> Option<&'a [u8]> {
@@ -183,7 +247,11 @@ impl<'a> Request<'a> {
             | Self::Vsiz { key }
             | Self::AddInt { key, .. }
             | Self::AddDouble { key, .. }
-            | Self::Ext { key, .. } => Some(key),
+            | Self::Ext { key, .. }
+            | Self::Store { key, .. }
+            | Self::Touch { key, .. }
+            | Self::Adjust { key, .. } => Some(key),
+            Self::Fetch { keys, .. } => keys.iter().next(),
             _ => None,
         }
     }
@@ -192,38 +260,39 @@ impl<'a> Request<'a> {
     #[inline]
     #[must_use]
     pub fn is_blind_put(&self) -> bool {
-        matches!(self, Self::Put { .. } | Self::PutNr { .. })
+        matches!(self, Self::Put { .. } | Self::PutNr { .. } | Self::Store { storing: Storing::Set, .. })
     }
 
-    /// The command that this request is of.
+    /// The command that this request is of, or counts as.
     #[inline]
     #[must_use]
     pub fn command(&self) -> Command {
         match self {
-            Request::Put { .. } => Command::Put,
+            Request::Store { storing: Storing::Add, .. } => Command::PutKeep,
+            Request::Put { .. } | Request::Store { .. } | Request::Touch { .. } => Command::Put,
             Request::PutKeep { .. } => Command::PutKeep,
             Request::PutCat { .. } => Command::PutCat,
             Request::PutShl { .. } => Command::PutShl,
             Request::PutNr { .. } => Command::PutNr,
             Request::Out { .. } => Command::Out,
-            Request::Get { .. } => Command::Get,
+            Request::Get { .. } | Request::Fetch { .. } => Command::Get,
             Request::MGet { .. } => Command::MGet,
             Request::Vsiz { .. } => Command::Vsiz,
             Request::IterInit => Command::IterInit,
             Request::IterNext => Command::IterNext,
             Request::FwmKeys { .. } => Command::FwmKeys,
-            Request::AddInt { .. } => Command::AddInt,
+            Request::AddInt { .. } | Request::Adjust { .. } => Command::AddInt,
             Request::AddDouble { .. } => Command::AddDouble,
             Request::Ext { .. } => Command::Ext,
             Request::Sync => Command::Sync,
             Request::Optimize { .. } => Command::Optimize,
-            Request::Vanish => Command::Vanish,
+            Request::Vanish | Request::Flush { .. } => Command::Vanish,
             Request::Copy { .. } => Command::Copy,
             Request::Restore { .. } => Command::Restore,
             Request::SetMst { .. } => Command::SetMst,
             Request::Rnum => Command::Rnum,
             Request::Size => Command::Size,
-            Request::Stat => Command::Stat,
+            Request::Stat | Request::Stats | Request::Version | Request::Options => Command::Stat,
             Request::Misc { .. } => Command::Misc,
             Request::Repl { .. } | Request::Follow(_) => Command::Repl,
         }

@@ -8,7 +8,10 @@ mod copy;
 mod copy_command;
 mod counters;
 mod ext;
+mod http;
+pub mod masked;
 mod master;
+mod memcached;
 mod misc;
 mod numbers;
 mod read;
@@ -25,13 +28,12 @@ use std::time::Instant;
 
 use lcnode::replication::Replication;
 use lcnode_lua::Scripts;
-use lcnode_protocol::{Class, Command, Reply, Request};
+use lcnode_protocol::{Command, Dialect, Reply, Request};
 use lcnode_storage::{Error, KeyIterator, Scope, Store};
 use parking_lot::Mutex;
 
 pub use copy_command::Commands;
 pub use counters::Counters;
-use counters::Miss;
 pub use master::NamedMaster;
 
 use crate::config::Mask;
@@ -102,6 +104,8 @@ impl fmt::Display for Blocked {
 pub struct Session {
     /// Which share of the counters it uses.
     pub shard: usize,
+    /// The dialect of the request at hand.
+    pub dialect: Dialect,
     /// Descriptor of its socket, for `stat`.
     pub descriptor: i32,
     /// Number of its last error, for `misc error`.
@@ -112,7 +116,7 @@ pub struct Session {
     /// refused.
     pub waits: bool,
     /// The last request met that, or found no virtual machine: its reply means nothing, and it is to be
-    /// [carried out again](execute_again).
+    /// carried out again.
     pub blocked: Option<Blocked>,
     /// It has waited for what it reserves, and it is its turn.
     pub in_turn: bool,
@@ -173,6 +177,7 @@ pub fn is_slow(node: &Node, request: &Request<'_>) -> bool {
         | Request::Sync
         | Request::Optimize { .. }
         | Request::Vanish
+        | Request::Flush { .. }
         | Request::Copy { .. }
         | Request::Restore { .. }
         | Request::SetMst { .. } => true,
@@ -183,20 +188,11 @@ pub fn is_slow(node: &Node, request: &Request<'_>) -> bool {
     }
 }
 
-/// Carries out one request.
+/// Carries out one request, which has been counted.
 #[inline]
 pub fn execute(node: &Node, session: &mut Session, request: &Request<'_>, reply: &mut impl Reply) {
-    let command = request.command();
-    node.counters.count(session.shard, command);
-    execute_again(node, session, request, reply);
-}
-
-/// Carries out one request that has been counted.
-#[inline]
-pub fn execute_again(node: &Node, session: &mut Session, request: &Request<'_>, reply: &mut impl Reply) {
-    let command = request.command();
-    if node.mask != Mask::NONE && node.mask.forbids(bits(command)) {
-        return refuse(node, session, command, reply);
+    if node.mask != Mask::NONE && node.mask.forbids(masked::bits(session.dialect, request)) {
+        return masked::refuse(node, session, request, reply);
     }
     match *request {
         Request::Get { key } => read::get(node, session, key, reply),
@@ -231,36 +227,18 @@ pub fn execute_again(node: &Node, session: &mut Session, request: &Request<'_>, 
         Request::Ext { name, options, key, value } => {
             ext::ext(node, session, name, options, (key, value), reply);
         }
+        Request::Store { key, value, storing, flags, exptime } => {
+            memcached::store(node, session, (key, value), storing, flags, exptime, reply);
+        }
+        Request::Fetch { keys, touch } => memcached::fetch(node, session, keys, touch, reply),
+        Request::Touch { key, exptime } => memcached::touch(node, session, key, exptime, reply),
+        Request::Adjust { key, by } => memcached::adjust(node, session, key, by, reply),
+        Request::Flush { delay } => memcached::flush(node, session, delay, reply),
+        Request::Stats => memcached::stats(node, reply),
+        Request::Version => reply.value(stat::ORIGINAL_VERSION.as_bytes()),
+        Request::Options => http::options(node, session, reply),
         // The connection answers these itself.
         Request::Repl { .. } | Request::Follow(_) => reply.failure(),
-    }
-}
-
-/// The mask bits that forbid a command of the binary dialect.
-pub fn bits(command: Command) -> Mask {
-    let own = Mask::of(command);
-    match command.class() {
-        Class::Read => own.union(Mask::ALLORG).union(Mask::ALLREAD),
-        Class::Write => own.union(Mask::ALLORG).union(Mask::ALLWRITE),
-        Class::Manage => own.union(Mask::ALLORG).union(Mask::ALLMANAGE),
-        Class::Script => own.union(Mask::ALLORG),
-        Class::Replication => own,
-    }
-}
-
-/// Answers a masked command as the original does.
-#[cold]
-fn refuse(node: &Node, session: &mut Session, command: Command, reply: &mut impl Reply) {
-    tracing::info!("do_{}: forbidden", command.name());
-    match command {
-        Command::MGet | Command::FwmKeys | Command::Misc => reply.success(),
-        Command::Rnum | Command::Size => reply.count(0),
-        Command::Stat => reply.value(node.counters.text().as_bytes()),
-        Command::Get => {
-            node.counters.miss(session.shard, Miss::Get);
-            reply.failure();
-        }
-        _ => reply.failure(),
     }
 }
 

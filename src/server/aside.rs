@@ -9,11 +9,13 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use lcnode_protocol::binary::{Decoder, Encoder, Step};
+use lcnode_protocol::Arena;
+use lcnode_protocol::dialect::{Decoder, Step};
 use lcnode_storage::{Scope, Turn};
 use tokio::sync::Semaphore;
 
-use crate::dispatch::{self, Blocked, Node, Session};
+use crate::dispatch::{Blocked, Node, Session};
+use crate::server::execution;
 
 /// How long a change waits for what another has reserved. Scripts are to end long before.
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
@@ -96,12 +98,12 @@ pub(super) async fn execute(
 
 fn once(node: &Node, session: &mut Session, request: &[u8], is_first: bool) -> Vec<u8> {
     let mut output = Vec::new();
-    if let Ok(Step::Request { request, .. }) = Decoder::new(node.limits).decode(request) {
-        let mut encoder = Encoder::new(&mut output, request.command());
-        match is_first {
-            true => dispatch::execute(node, session, &request, &mut encoder),
-            false => dispatch::execute_again(node, session, &request, &mut encoder),
+    let arena = Arena::new();
+    if let Ok(Step::Request { request, form, .. }) = Decoder::new(node.limits).decode(request, &arena) {
+        if let (true, Some(command)) = (is_first, form.counted(&request)) {
+            node.counters.count(session.shard, command);
         }
+        execution::carry_out(node, session, (&request, &form), &mut output);
     }
     output
 }

@@ -1,4 +1,4 @@
-//! One connection: bytes in, requests decoded and carried out, replies out.
+//! One connection: bytes in, replies out. What becomes of the bytes in between: [`super::execution`].
 //!
 //! What is always true:
 //! - One read and one write a wake-up: all whole requests of a read are carried out, and their replies
@@ -16,23 +16,19 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use arrayvec::ArrayVec;
 use bytes::{Buf, BytesMut};
-use lcnode_protocol::Request;
-use lcnode_protocol::binary::{Decoder, Encoder, Reject, Step};
+use lcnode_protocol::{Arena, dialect};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 
-use crate::dispatch::{self, Session};
 use crate::server::Shared;
-use crate::server::aside::{self, PATIENCE, Why};
+use crate::server::aside::{self, PATIENCE};
 use crate::server::budget::Share;
+use crate::server::execution::{Execution, Next};
 use crate::server::group;
-use crate::server::handshake::{self, Handover};
+use crate::server::handshake::Handover;
 
 /// Bytes read at once.
 const READ: usize = 64 << 10;
-/// When this many bytes of replies are waiting, they are sent before more requests are carried out.
-const FLUSH: usize = 256 << 10;
 /// A buffer of replies that has grown past this is given back.
 const KEEP: usize = 1 << 20;
 /// A connection keeps a buffer of this size for half requests; larger ones are given back.
@@ -44,25 +40,16 @@ const LINGER: Duration = Duration::from_secs(1);
 struct Scratch {
     input: Box<[u8]>,
     output: Vec<u8>,
+    arena: Arena,
 }
 
 thread_local! {
     static SCRATCH: RefCell<Scratch> =
-        RefCell::new(Scratch { input: vec![0; READ].into_boxed_slice(), output: Vec::with_capacity(KEEP_REST) });
-}
-
-/// What is to be done once the replies have been sent.
-enum Next {
-    /// Wait for more bytes.
-    Read,
-    /// Carry out the requests that are there already.
-    Execute,
-    /// Carry out this request on its own, then those behind it.
-    Aside(Vec<u8>, Why),
-    /// Close.
-    Close,
-    /// Give the connection to replication.
-    HandOver(Handover),
+        RefCell::new(Scratch {
+            input: vec![0; READ].into_boxed_slice(),
+            output: Vec::with_capacity(KEEP_REST),
+            arena: Arena::new(),
+        });
 }
 
 /// Where requests come from.
@@ -74,32 +61,16 @@ enum Source {
     Rest,
 }
 
-/// Requests that are worked on together, each with its bytes.
-type Batch<'a> = ArrayVec<(Request<'a>, usize), 32>;
-
-/// Why a batch ends.
-enum End {
-    /// It has as many requests as it can have.
-    Full,
-    /// The next request is not all there.
-    Incomplete { at_least: usize },
-    /// The next request may take long.
-    Slow { len: usize },
-    /// What comes next is no request.
-    Reject(Reject),
-    /// The next request asks for changes from now on.
-    HandOver(Handover),
-}
-
 /// Everything about a connection but its socket.
 struct State {
     shared: Arc<Shared>,
-    decoder: Decoder,
-    session: Session,
+    execution: Execution,
     /// The beginning of a request whose rest has not come, or requests not yet carried out.
     rest: BytesMut,
     /// Bytes that `rest` must have before it is worth another look.
     needed: usize,
+    /// The client sends nothing more.
+    ended: bool,
     /// Replies that wait for the client, or for the disk.
     pending: Vec<u8>,
     /// Bytes of them that have been sent.
@@ -120,10 +91,10 @@ where
 {
     tracing::debug!("connected: {peer}");
     let mut state = State {
-        decoder: Decoder::new(shared.node.limits),
-        session: Session { shard, descriptor, waits: true, ..Session::default() },
+        execution: Execution::new(Arc::clone(&shared.node), peer.clone(), shard, descriptor),
         rest: BytesMut::new(),
         needed: 0,
+        ended: false,
         pending: Vec::new(),
         sent: 0,
         peer,
@@ -156,15 +127,21 @@ where
             Next::Close => return Ok(None),
             Next::HandOver(handover) => return Ok(Some(handover)),
             Next::Execute => Source::Rest,
-            Next::Aside(request, why) => {
+            Next::Aside { request, why, close } => {
                 state.check_budget(&mut share, request.len())?;
-                let (node, session) = (&shared.node, &mut state.session);
+                let (node, session) = (&shared.node, &mut state.execution.session);
                 state.pending = aside::execute(node, &shared.slow, session, request, why, PATIENCE).await?;
                 state.sent = 0;
+                if close {
+                    state.rest.clear();
+                    state.ended = true;
+                }
                 Source::Rest
             }
-            Next::Read if state.rest.is_empty() => Source::Socket,
-            Next::Read => {
+            Next::Read { .. } if state.ended => return Ok(None),
+            Next::Read { .. } if state.rest.is_empty() => Source::Socket,
+            Next::Read { at_least } => {
+                state.needed = at_least;
                 if !state.read_rest(stream, &mut share).await? {
                     return Ok(None);
                 }
@@ -207,7 +184,7 @@ impl State {
         source: Source,
         context: &mut Context<'_>,
     ) -> Poll<io::Result<Next>> {
-        SCRATCH.with_borrow_mut(|Scratch { input, output }| {
+        SCRATCH.with_borrow_mut(|Scratch { input, output, arena }| {
             // A connection that broke while it was written to has left its replies here.
             output.clear();
             let next = match source {
@@ -218,17 +195,20 @@ impl State {
                     if input.is_empty() {
                         return Poll::Ready(Ok(Next::Close));
                     }
-                    let (used, next) = self.execute(input, output);
+                    let (used, next) = self.execution.execute(input, output, arena);
                     self.rest.extend_from_slice(&input[used..]);
                     next
                 }
                 Source::Rest => {
                     let rest = std::mem::take(&mut self.rest);
-                    let (used, next) = self.execute(&rest, output);
+                    let (used, next) = self.execution.execute(&rest, output, arena);
                     self.keep(rest, used);
                     next
                 }
             };
+            if arena.allocated_bytes() > KEEP {
+                *arena = Arena::new();
+            }
             if !output.is_empty() {
                 self.write_once(stream, output, context)?;
             }
@@ -252,7 +232,7 @@ impl State {
         output: &mut Vec<u8>,
         context: &mut Context<'_>,
     ) -> io::Result<()> {
-        let must_wait = self.session.wrote && self.shared.node.acknowledges_durable;
+        let must_wait = self.execution.session.wrote && self.shared.node.acknowledges_durable;
         let written = match self.pending.is_empty() && !must_wait {
             true => match Pin::new(stream).poll_write(context, output) {
                 Poll::Ready(written) => written?,
@@ -275,96 +255,8 @@ impl State {
         Ok(())
     }
 
-    /// Carries out the requests at the start of `input`; returns the bytes used and what comes next.
-    ///
-    /// Works in passes over batches: decode all, have their records fetched from memory all at once,
-    /// then carry them out. So the requests of a pipeline wait for memory together and not in turn.
-    #[inline]
-    fn execute(&mut self, input: &[u8], output: &mut Vec<u8>) -> (usize, Next) {
-        let mut used = 0;
-        loop {
-            let mut batch = Batch::new();
-            let end = self.decode(&input[used..], &mut batch);
-            if batch.len() > 1 {
-                // Puts have their buckets fetched themselves, and don't wait for them.
-                let reads = batch.iter().filter(|(request, _)| !request.is_blind_put());
-                self.shared.node.store.prefetch(reads.filter_map(|(request, _)| request.key()));
-            }
-            for (request, len) in &batch {
-                let before = output.len();
-                let mut encoder = Encoder::new(output, request.command());
-                dispatch::execute(&self.shared.node, &mut self.session, request, &mut encoder);
-                used += len;
-                if let Some(blocked) = self.session.blocked {
-                    self.session.blocked = None;
-                    output.truncate(before);
-                    self.decoder = Decoder::new(self.shared.node.limits);
-                    return (used, Next::Aside(input[used - len..used].to_vec(), Why::Blocked(blocked)));
-                }
-                if output.len() >= FLUSH {
-                    // What follows is decoded anew once the replies are out.
-                    self.decoder = Decoder::new(self.shared.node.limits);
-                    return (used, Next::Execute);
-                }
-            }
-            match end {
-                End::Full => {}
-                End::Incomplete { at_least } => {
-                    self.needed = at_least;
-                    return (used, Next::Read);
-                }
-                End::Slow { len } => {
-                    return (used + len, Next::Aside(input[used..used + len].to_vec(), Why::Slow));
-                }
-                End::Reject(reject) => {
-                    if let Some(command) = reject.command {
-                        self.shared.node.counters.count(self.session.shard, command);
-                    }
-                    tracing::info!("{}: {reject}", self.peer);
-                    return (input.len(), Next::Close);
-                }
-                End::HandOver(handover) => {
-                    let node = &self.shared.node;
-                    let next = match handshake::is_allowed(node, self.session.shard, &handover, output) {
-                        true => Next::HandOver(handover),
-                        false => Next::Close,
-                    };
-                    return (input.len(), next);
-                }
-            }
-        }
-    }
-
-    /// Decodes requests until the batch is full or something comes that cannot be part of it.
-    #[inline]
-    fn decode<'a>(&mut self, input: &'a [u8], batch: &mut Batch<'a>) -> End {
-        let mut used = 0;
-        while !batch.is_full() {
-            match self.decoder.decode(&input[used..]) {
-                Ok(Step::Request { request: Request::Repl { ts, sid }, .. }) => {
-                    return End::HandOver(Handover::Original { ts, sid });
-                }
-                Ok(Step::Request { request: Request::Follow(hello), .. }) => {
-                    return End::HandOver(Handover::Follower(hello));
-                }
-                Ok(Step::Request { request, used: len })
-                    if dispatch::is_slow(&self.shared.node, &request) =>
-                {
-                    return End::Slow { len };
-                }
-                Ok(Step::Request { request, used: len }) => {
-                    batch.push((request, len));
-                    used += len;
-                }
-                Ok(Step::Incomplete { at_least }) => return End::Incomplete { at_least },
-                Err(reject) => return End::Reject(reject),
-            }
-        }
-        End::Full
-    }
-
     /// Reads until the half request is whole, or more of it must be looked at. False at the end of
-    /// the stream: a half request has no effect.
+    /// the stream: a half request has no effect, unless it only lacks the end of its line and reads.
     async fn read_rest<S: AsyncRead + Unpin>(
         &mut self,
         stream: &mut S,
@@ -384,7 +276,10 @@ impl State {
                     .map_err(|_| refused(format!("the rest of a request did not come within {limit:?}")))??,
             };
             if read == 0 {
-                return Ok(false);
+                self.ended = true;
+                let may_end = dialect::may_end(&self.rest);
+                self.rest.extend_from_slice(if may_end { b"\n" } else { b"" });
+                return Ok(may_end);
             }
         }
         Ok(true)
@@ -415,7 +310,7 @@ impl State {
 
     /// Under `--sync always`, waits until what was changed is durable: only then may it be acknowledged.
     async fn wait_until_durable(&mut self) -> io::Result<()> {
-        if std::mem::take(&mut self.session.wrote) && self.shared.node.acknowledges_durable {
+        if std::mem::take(&mut self.execution.session.wrote) && self.shared.node.acknowledges_durable {
             let node = &self.shared.node;
             group::until_durable(node, node.store.end()).await.map_err(io::Error::other)?;
         }

@@ -4,7 +4,7 @@ use lcnode::replication::Socket;
 use lcnode_protocol::Command;
 use lcnode_protocol::peer::{FollowerHello, LeaderHello};
 
-use crate::dispatch::{self, Node};
+use crate::dispatch::{Node, masked};
 
 /// Who wants them, and from where on.
 #[derive(Debug, Clone, Copy)]
@@ -19,7 +19,7 @@ pub(crate) enum Handover {
 pub(super) fn is_allowed(node: &Node, shard: usize, handover: &Handover, output: &mut Vec<u8>) -> bool {
     let command = Command::Repl;
     node.counters.count(shard, command);
-    let is_allowed = !node.mask.forbids(dispatch::bits(command));
+    let is_allowed = !node.mask.forbids(masked::of_binary(command));
     if !is_allowed {
         tracing::info!("do_repl: forbidden");
         if let Handover::Follower(_) = handover {

@@ -3,6 +3,7 @@
 mod aside;
 mod budget;
 mod connection;
+mod execution;
 mod group;
 mod handshake;
 mod listener;

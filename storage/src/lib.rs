@@ -37,8 +37,9 @@ pub use log::address::Position;
 pub use log::record::{Attributes, Kind, Stamp};
 pub use options::{Clock, DEFAULT_SEGMENT, Options, Place};
 pub use store::{
-    Arrival, Author, Authored, Change, Cursor, Figures, Hold, Inline, KeyIterator, LogRead, LogRecord,
-    OpenedAt, Received, Reservation, Scope, SegmentFigures, Snapshot, Step, Store, Turn, Visited, tombstone,
+    Arrival, Author, Authored, Change, Current, Cursor, Figures, Hold, Inline, KeyIterator, LogRead,
+    LogRecord, OpenedAt, Received, Reservation, Scope, SegmentFigures, Snapshot, Step, Store, Turn, Visited,
+    tombstone,
 };
 
 /// Bounds of the format; see `FORMAT.md`.

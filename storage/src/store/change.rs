@@ -50,10 +50,29 @@ pub enum Change<'old, 'new> {
         /// What follows it.
         new: &'new [u8],
     },
+    /// New bytes, then all or a part of the old value.
+    PutBefore {
+        /// What goes in front.
+        new: &'new [u8],
+        /// The part of the old value that stays, behind it.
+        kept: &'old [u8],
+    },
     /// A value computed from the old one.
     PutInline(Inline),
     /// The record is removed. Nothing, where there is none.
     Delete,
+}
+
+/// A record as those see it who look at more than its value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Current<'a> {
+    /// The value.
+    pub value: &'a [u8],
+    /// Expiry and flags.
+    pub attributes: Attributes,
+    /// An id that no other content of this key has had or will have, on this node or on those that replicate with it, but
+    /// for a chance of less than one in a thousand that two servers change it in the same microsecond and agree in it.
+    pub unique: u64,
 }
 
 /// Whether the old value matters to a change.
@@ -102,6 +121,24 @@ impl Store {
     ) -> Result<bool> {
         self.shared.change(key, Old::Read, By::HERE, None, decide)
     }
+
+    /// As [`update`](Store::update), with a look at expiry, flags and id, and a say in what expiry and flags become.
+    pub fn update_with<'new>(
+        &self,
+        key: &[u8],
+        decide: impl for<'old> FnOnce(Option<Current<'old>>) -> (Change<'old, 'new>, Attributes),
+    ) -> Result<bool> {
+        self.shared.change_with(key, Old::Read, By::HERE, None, |old| {
+            let (change, attributes) = decide(old.map(Current::of));
+            (change, Some(attributes))
+        })
+    }
+}
+
+impl<'a> Current<'a> {
+    pub(crate) fn of(record: Record<'a>) -> Self {
+        Self { value: record.value, attributes: record.attributes, unique: record.unique() }
+    }
 }
 
 impl Shared {
@@ -116,7 +153,7 @@ impl Shared {
         Ok(())
     }
 
-    /// Changes a record, in the name of `by`, with the value of a memo record that goes before it.
+    /// Changes a record, in the name of `by`, with the value of a memo record that goes before it. Expiry and flags stay.
     #[inline]
     pub(crate) fn change<'new>(
         &self,
@@ -125,6 +162,19 @@ impl Shared {
         by: By,
         memo: Option<&[u8]>,
         decide: impl for<'old> FnOnce(Option<&'old [u8]>) -> Change<'old, 'new>,
+    ) -> Result<bool> {
+        self.change_with(key, old, by, memo, |old| (decide(old.map(|record| record.value)), None))
+    }
+
+    /// The same, with a look at the whole record, and with other expiry and flags where there are any.
+    #[inline]
+    fn change_with<'new>(
+        &self,
+        key: &[u8],
+        old: Old,
+        by: By,
+        memo: Option<&[u8]>,
+        decide: impl for<'old> FnOnce(Option<Record<'old>>) -> (Change<'old, 'new>, Option<Attributes>),
     ) -> Result<bool> {
         self.check_writable()?;
         let hash = self.hasher.hash(key);
@@ -149,33 +199,35 @@ impl Shared {
         old: Old,
         by: By,
         memo: Option<&[u8]>,
-        decide: impl for<'old> FnOnce(Option<&'old [u8]>) -> Change<'old, 'new>,
+        decide: impl for<'old> FnOnce(Option<Record<'old>>) -> (Change<'old, 'new>, Option<Attributes>),
     ) -> Result<bool> {
         let view = &*stripe.view;
         let (slot, found) = self.locate(view, key, hash)?;
         let before = match &found {
             Some(found) if !found.1.tombstone && !self.has_expired(&found.0) => Some(match old {
-                Old::Read => self.whole(view, found)?.value,
-                Old::Replaced => &[][..],
+                Old::Read => self.whole(view, found)?,
+                Old::Replaced => found.0,
             }),
             _ => None,
         };
         let inline;
-        let (kind, kept, new) = match decide(before) {
+        let (change, others) = decide(before);
+        let (kind, value) = match change {
             Change::Keep => return Ok(false),
-            Change::Put { kept, new } => (Kind::Put, kept, new),
+            Change::Put { kept, new } => (Kind::Put, [kept, new]),
+            Change::PutBefore { new, kept } => (Kind::Put, [new, kept]),
             Change::PutInline(value) => {
                 inline = value;
-                (Kind::Put, &[][..], &inline.bytes[..inline.len as usize])
+                (Kind::Put, [&[][..], &inline.bytes[..inline.len as usize]])
             }
             Change::Delete if before.is_none() => return Ok(false),
-            Change::Delete => (Kind::Delete, &[][..], &[][..]),
+            Change::Delete => (Kind::Delete, [&[][..]; 2]),
         };
-        let attributes = match (&found, kind) {
-            (Some((record, _)), Kind::Put) if before.is_some() => record.attributes,
+        let attributes = match (before, kind) {
+            (before, Kind::Put) => others.or(before.map(|record| record.attributes)).unwrap_or_default(),
             _ => Attributes::default(),
         };
-        let draft = Draft { attributes, by, memo, ..Draft::new(kind, key, [kept, new]) };
+        let draft = Draft { attributes, by, memo, ..Draft::new(kind, key, value) };
         let address = self.append(&draft, &stripe.last_ts)?;
         self.conclude(view, slot, hash, address, kind, found.as_ref())?;
         Ok(true)

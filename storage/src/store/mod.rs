@@ -38,7 +38,7 @@ use crossbeam_utils::CachePadded;
 use parking_lot::{Mutex, MutexGuard};
 
 pub use authored::{Author, Authored};
-pub use change::{Change, Inline};
+pub use change::{Change, Current, Inline};
 pub use feed::{Hold, LogRead, LogRecord, Step};
 pub use identity::OpenedAt;
 pub use queue::Scope;

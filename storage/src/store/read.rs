@@ -6,8 +6,8 @@ use std::sync::Arc;
 use crate::error::{Error, Result};
 use crate::index::Entry;
 use crate::log::address::Address;
-use crate::log::record::{At, Attributes, Record};
-use crate::store::{Shared, Store, View};
+use crate::log::record::{At, Record};
+use crate::store::{Current, Shared, Store, View};
 
 /// How much of a record is fetched ahead, in bytes, where its value is to be read: the header, the key and
 /// the beginning of the value.
@@ -40,9 +40,10 @@ impl Store {
         self.shared.read(key, |record| look(record.value))
     }
 
-    /// The same, with expiry and flags.
-    pub fn get_with<T>(&self, key: &[u8], look: impl FnOnce(&[u8], Attributes) -> T) -> Result<Option<T>> {
-        self.shared.read(key, |record| look(record.value, record.attributes))
+    /// The same, with expiry, flags and id.
+    #[inline]
+    pub fn get_with<T>(&self, key: &[u8], look: impl FnOnce(Current<'_>) -> T) -> Result<Option<T>> {
+        self.shared.read(key, |record| look(Current::of(*record)))
     }
 }
 

@@ -246,7 +246,7 @@ fn expiry_and_flags_stay_and_what_has_expired_counts_as_nothing() {
             store.set_counting().unwrap();
         }
         let attributes = Attributes { expiry: Some(store.now() / 1_000 + 60_000), flags: 7 };
-        let with = || store.get_with(b"key", |value, attributes| (value.to_vec(), attributes)).unwrap();
+        let with = || store.get_with(b"key", |record| (record.value.to_vec(), record.attributes)).unwrap();
         // Kept as a sum, as a put, and refused.
         for (old, amount, new) in [("1", Int(2), "3"), (" 1", Int(1), "2"), ("x", Real(f64::NAN), "x")] {
             store.put_with(b"key", old.as_bytes(), attributes).unwrap();

@@ -37,7 +37,7 @@ fn a_record_is_hidden_at_its_instant() {
         store.put_with(b"past", b"3", until(now() - 1)).unwrap();
         store.put_with(b"flags", b"4", Attributes { expiry: None, flags: u32::MAX }).unwrap();
         let with =
-            |key: &[u8]| store.get_with(key, |value, attributes| (value.to_vec(), attributes)).unwrap();
+            |key: &[u8]| store.get_with(key, |record| (record.value.to_vec(), record.attributes)).unwrap();
         let soon = with(b"soon");
         if now() < expiry {
             assert_eq!(soon, Some((b"1".to_vec(), Attributes { expiry: Some(expiry), flags: 7 })));
@@ -76,7 +76,8 @@ fn changes_take_an_expired_record_for_none() {
         false => Change::Keep,
     });
     assert!(put.unwrap());
-    let (kept, attributes) = store.get_with(b"kept", |value, with| (value.to_vec(), with)).unwrap().unwrap();
+    let (kept, attributes) =
+        store.get_with(b"kept", |record| (record.value.to_vec(), record.attributes)).unwrap().unwrap();
     assert_eq!((&kept[..], attributes), (&b"new"[..], Attributes::default()), "a new record has neither");
     // What is there is changed without its end.
     let later = Attributes { expiry: Some(now() + 60_000), flags: 3 };
@@ -85,10 +86,10 @@ fn changes_take_an_expired_record_for_none() {
         Change::Put { kept: old.unwrap_or_default(), new: b"b" }
     }
     assert!(store.update(b"later", append).unwrap());
-    let after = store.get_with(b"later", |value, with| (value.to_vec(), with)).unwrap();
+    let after = store.get_with(b"later", |record| (record.value.to_vec(), record.attributes)).unwrap();
     assert_eq!(after, Some((b"ab".to_vec(), later)));
     store.put(b"later", b"c").unwrap();
-    assert_eq!(store.get_with(b"later", |_, with| with).unwrap(), Some(Attributes::default()));
+    assert_eq!(store.get_with(b"later", |record| record.attributes).unwrap(), Some(Attributes::default()));
     assert_eq!(store.records(), 3);
 }
 

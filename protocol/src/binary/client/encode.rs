@@ -7,18 +7,26 @@ use crate::binary::sizes;
 use crate::limits::Limits;
 use crate::request::{Items, Request};
 
-/// A request with a field that no server would take: nothing of it was written.
+/// A request that no server would take: nothing of it was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Unsendable {
-    /// Which one.
-    pub field: Field,
-    /// Its length in bytes, or the number itself.
-    pub size: u64,
+pub enum Unsendable {
+    /// A field of it is too long or too large.
+    Beyond {
+        /// Which one.
+        field: Field,
+        /// Its length in bytes, or the number itself.
+        size: u64,
+    },
+    /// Another dialect has it.
+    OtherDialect,
 }
 
 impl std::fmt::Display for Unsendable {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "the {} is {}, more than the protocol takes", self.field, self.size)
+        match self {
+            Self::Beyond { field, size } => write!(f, "the {field} is {size}, more than the protocol takes"),
+            Self::OtherDialect => f.write_str("the binary protocol has no such request"),
+        }
     }
 }
 
@@ -132,6 +140,14 @@ impl Writer<'_> {
             | Request::Size
             | Request::Stat
             | Request::Follow(_) => {}
+            Request::Store { .. }
+            | Request::Fetch { .. }
+            | Request::Touch { .. }
+            | Request::Adjust { .. }
+            | Request::Flush { .. }
+            | Request::Stats
+            | Request::Version
+            | Request::Options => return Err(Unsendable::OtherDialect),
         }
         Ok(())
     }
@@ -154,21 +170,21 @@ impl Writer<'_> {
     }
 
     fn bounded(&mut self, bytes: &[u8], field: Field, fits: impl Fn(u32) -> bool) -> Result<(), Unsendable> {
-        let too_long = Unsendable { field, size: bytes.len() as u64 };
+        let too_long = Unsendable::Beyond { field, size: bytes.len() as u64 };
         let size = u32::try_from(bytes.len()).ok().filter(|&size| fits(size)).ok_or(too_long)?;
         self.bytes(&size.to_be_bytes());
         Ok(())
     }
 
     fn natural(&mut self, number: u32, field: Field) -> Result<(), Unsendable> {
-        sizes::natural(number, field).map_err(|_| Unsendable { field, size: number.into() })?;
+        sizes::natural(number, field).map_err(|_| Unsendable::Beyond { field, size: number.into() })?;
         self.bytes(&number.to_be_bytes());
         Ok(())
     }
 
     fn count(&self, items: Items<'_>) -> Result<[u8; 4], Unsendable> {
         let count = u32::try_from(items.len()).ok().filter(|&count| sizes::count(count).is_ok());
-        let too_many = Unsendable { field: Field::Count, size: items.len() as u64 };
+        let too_many = Unsendable::Beyond { field: Field::Count, size: items.len() as u64 };
         count.map(u32::to_be_bytes).ok_or(too_many)
     }
 

@@ -1,0 +1,43 @@
+//! From bytes to requests.
+
+use super::reject::Reason;
+use crate::Arena;
+use crate::dialect::{self, Reject, Step};
+use crate::limits::Limits;
+
+/// Decodes the requests of one connection.
+#[derive(Debug, Clone)]
+pub struct Decoder {
+    limits: Limits,
+}
+
+/// Whether the first word of the input is a verb of memcached: none where too little of it is there to tell.
+#[must_use]
+pub fn begins(_input: &[u8]) -> Option<bool> {
+    Some(false)
+}
+
+/// See [`dialect::may_end`].
+#[must_use]
+pub fn may_end(_input: &[u8]) -> bool {
+    false
+}
+
+impl Decoder {
+    /// A decoder for a new connection.
+    #[must_use]
+    pub fn new(limits: Limits) -> Self {
+        Self { limits }
+    }
+
+    /// Decodes the request that `input` begins with; its first word is a verb.
+    ///
+    /// # Errors
+    ///
+    /// As [`dialect::Decoder::decode`].
+    pub fn decode<'a>(&mut self, _input: &'a [u8], _arena: &'a Arena) -> Result<Step<'a>, Reject> {
+        let reason = dialect::Reason::Memcached(Reason::LineTooLong);
+        _ = self.limits;
+        Err(Reject { command: None, reply: b"", reason })
+    }
+}

@@ -1,0 +1,216 @@
+//! Bytes into requests, requests into replies: what a connection does between a read and a write.
+
+use std::sync::Arc;
+
+use arrayvec::ArrayVec;
+use lcnode_protocol::dialect::{Decoder, Form, Reject, Step};
+use lcnode_protocol::{Arena, Command, Request, binary, http, memcached};
+
+use crate::dispatch::{self, Node, Session};
+use crate::server::aside::Why;
+use crate::server::handshake::{self, Handover};
+
+/// When this many bytes of replies are waiting, they are sent before more requests are carried out.
+const FLUSH: usize = 256 << 10;
+
+/// What a connection is to do once the replies have been sent.
+pub(super) enum Next {
+    /// Wait for more bytes.
+    Read {
+        /// So many must be there, from the first that was not used, before it is worth another look.
+        at_least: usize,
+    },
+    /// Carry out the requests that are there already.
+    Execute,
+    /// Carry out this request on its own, then those behind it.
+    Aside {
+        /// Its bytes.
+        request: Vec<u8>,
+        why: Why,
+        /// Close the connection afterwards.
+        close: bool,
+    },
+    /// Close.
+    Close,
+    /// Give the connection to replication.
+    HandOver(Handover),
+}
+
+/// Something to be done, and the bytes of input that it took.
+struct Todo<'a> {
+    work: Work<'a>,
+    len: usize,
+}
+
+enum Work<'a> {
+    Request(Request<'a>, Form<'a>),
+    /// The answer is known.
+    Answer(Option<Command>, &'static [u8]),
+}
+
+/// Requests that are worked on together.
+type Batch<'a> = ArrayVec<Todo<'a>, 32>;
+
+/// Why a batch ends.
+enum End {
+    /// It has as many requests as it can have.
+    Full,
+    /// The next request is not all there.
+    Incomplete { at_least: usize, interim: &'static [u8] },
+    /// The next request may take long.
+    Slow { len: usize, close: bool },
+    /// What comes next is no request.
+    Reject(Reject),
+    /// The client is done.
+    Quit,
+    /// The next request asks for changes from now on.
+    HandOver(Handover),
+}
+
+/// What a connection needs to carry out requests.
+pub(super) struct Execution {
+    node: Arc<Node>,
+    peer: String,
+    decoder: Decoder,
+    pub(super) session: Session,
+}
+
+/// Carries out a request in its form, with its reply behind what `output` holds.
+#[inline]
+pub(super) fn carry_out(
+    node: &Node,
+    session: &mut Session,
+    (request, form): (&Request<'_>, &Form<'_>),
+    output: &mut Vec<u8>,
+) {
+    session.dialect = form.dialect();
+    match *form {
+        Form::Binary => {
+            dispatch::execute(node, session, request, &mut binary::Encoder::new(output, request.command()));
+        }
+        Form::Memcached(form) => {
+            dispatch::execute(node, session, request, &mut memcached::Encoder::new(output, form));
+        }
+        Form::Http(form) => {
+            dispatch::execute(node, session, request, &mut http::Encoder::new(output, form));
+        }
+    }
+}
+
+impl Execution {
+    pub(super) fn new(node: Arc<Node>, peer: String, shard: usize, descriptor: i32) -> Self {
+        let session = Session { shard, descriptor, waits: true, ..Session::default() };
+        Self { decoder: Decoder::new(node.limits), node, peer, session }
+    }
+
+    /// Carries out the requests at the start of `input`; returns the bytes used and what comes next.
+    ///
+    /// Works in passes over batches: decode all, have their records fetched from memory all at once,
+    /// then carry them out. So the requests of a pipeline wait for memory together and not in turn.
+    #[inline]
+    pub(super) fn execute(&mut self, input: &[u8], output: &mut Vec<u8>, arena: &mut Arena) -> (usize, Next) {
+        let mut used = 0;
+        loop {
+            arena.reset();
+            let mut batch = Batch::new();
+            let end = self.decode(&input[used..], arena, &mut batch);
+            if batch.len() > 1 {
+                // Puts have their buckets fetched themselves, and don't wait for them.
+                self.node.store.prefetch(batch.iter().filter_map(|todo| match &todo.work {
+                    Work::Request(request, _) if !request.is_blind_put() => request.key(),
+                    _ => None,
+                }));
+            }
+            for Todo { work, len } in &batch {
+                let before = output.len();
+                used += len;
+                let mut close = false;
+                match work {
+                    Work::Request(request, form) => {
+                        self.count(form.counted(request));
+                        carry_out(&self.node, &mut self.session, (request, form), output);
+                        close = form.closes();
+                    }
+                    Work::Answer(counted, reply) => {
+                        self.count(*counted);
+                        output.extend_from_slice(reply);
+                    }
+                }
+                if let Some(blocked) = self.session.blocked.take() {
+                    output.truncate(before);
+                    self.decoder = Decoder::new(self.node.limits);
+                    let request = input[used - len..used].to_vec();
+                    return (used, Next::Aside { request, why: Why::Blocked(blocked), close });
+                }
+                if close {
+                    return (input.len(), Next::Close);
+                }
+                if output.len() >= FLUSH {
+                    // What follows is decoded anew once the replies are out.
+                    self.decoder = Decoder::new(self.node.limits);
+                    return (used, Next::Execute);
+                }
+            }
+            match end {
+                End::Full => {}
+                End::Incomplete { at_least, interim } => {
+                    output.extend_from_slice(interim);
+                    return (used, Next::Read { at_least });
+                }
+                End::Slow { len, close } => {
+                    let request = input[used..used + len].to_vec();
+                    return (used + len, Next::Aside { request, why: Why::Slow, close });
+                }
+                End::Reject(reject) => {
+                    self.count(reject.command);
+                    tracing::info!("{}: {reject}", self.peer);
+                    output.extend_from_slice(reject.reply);
+                    return (input.len(), Next::Close);
+                }
+                End::Quit => return (input.len(), Next::Close),
+                End::HandOver(handover) => {
+                    let next = match handshake::is_allowed(&self.node, self.session.shard, &handover, output)
+                    {
+                        true => Next::HandOver(handover),
+                        false => Next::Close,
+                    };
+                    return (input.len(), next);
+                }
+            }
+        }
+    }
+
+    #[inline]
+    fn count(&self, command: Option<Command>) {
+        if let Some(command) = command {
+            self.node.counters.count(self.session.shard, command);
+        }
+    }
+
+    /// Decodes requests until the batch is full or something comes that cannot be part of it.
+    #[inline]
+    fn decode<'a>(&mut self, input: &'a [u8], arena: &'a Arena, batch: &mut Batch<'a>) -> End {
+        let mut used = 0;
+        while !batch.is_full() {
+            let (work, len) = match self.decoder.decode(&input[used..], arena) {
+                Ok(Step::Request { request: Request::Repl { ts, sid }, .. }) => {
+                    return End::HandOver(Handover::Original { ts, sid });
+                }
+                Ok(Step::Request { request: Request::Follow(hello), .. }) => {
+                    return End::HandOver(Handover::Follower(hello));
+                }
+                Ok(Step::Request { request, form, used: len }) if dispatch::is_slow(&self.node, &request) => {
+                    return End::Slow { len, close: form.closes() };
+                }
+                Ok(Step::Request { request, form, used }) => (Work::Request(request, form), used),
+                Ok(Step::Answer { counted, reply, used }) => (Work::Answer(counted, reply), used),
+                Ok(Step::Incomplete { at_least, interim }) => return End::Incomplete { at_least, interim },
+                Ok(Step::Quit) => return End::Quit,
+                Err(reject) => return End::Reject(reject),
+            };
+            batch.push(Todo { work, len });
+            used += len;
+        }
+        End::Full
+    }
+}
