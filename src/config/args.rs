@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use clap::{ArgAction, CommandFactory, Parser, value_parser};
 
-use super::Identity;
 use super::replication::ReplicationArgs;
 use super::scripts::ScriptArgs;
 use super::size;
 use super::sync::SyncMode;
+use super::{Identity, LogForm};
+use crate::logging::Levels;
 
 /// The largest `--max-key` and `--max-value`: a length is 31 bits in the protocol.
 const MAX_FIELD: u64 = i32::MAX as u64;
@@ -33,7 +34,7 @@ const MAX_FIELD: u64 = i32::MAX as u64;
                   Options may be written as ttserver has them: -port 1978 is --port 1978.\n\
                   If an option is repeated the last one counts. Relative paths start at the working\n\
                   directory, also with --dmn. SIGTERM and SIGINT end the node, SIGHUP reopens the log\n\
-                  and loads the scripts anew."
+                  and loads the scripts anew, SIGUSR1 switches to --log-level debug and back."
 )]
 pub(super) struct Args {
     /// Database: a directory ending in .tch, or * for one in memory, then tuning such as #bnum=1000000
@@ -113,11 +114,26 @@ pub(super) struct Args {
     /// Append the log to this file [default: standard output]
     #[arg(long, value_name = "PATH", help_heading = "Logging")]
     pub(super) log: Option<PathBuf>,
-    /// Log everything, also each request [default: off, INFO and up]
-    #[arg(long, help_heading = "Logging", overrides_with = "le")]
+    /// Form of its lines: date, level and message, or an object of JSON each
+    #[arg(
+        long,
+        value_name = "text|json",
+        help_heading = "Logging",
+        default_value = "text",
+        hide_possible_values = true
+    )]
+    pub(super) log_format: LogForm,
+    /// Log lines of this level and up: error, warn, info or debug; after a comma other levels of parts, such
+    /// as info,replication=debug. Parts: commands, process, replication, scripts, server, storage.
+    /// SIGUSR1 switches to debug and back
+    #[arg(long, value_name = "LEVELS", help_heading = "Logging", default_value = "info",
+          overrides_with_all = ["ld", "le"])]
+    pub(super) log_level: Levels,
+    /// Log everything: --log-level debug [default: off]
+    #[arg(long, help_heading = "Logging", overrides_with_all = ["le", "log_level"])]
     pub(super) ld: bool,
-    /// Log errors only [default: off, INFO and up]
-    #[arg(long, help_heading = "Logging", overrides_with = "ld")]
+    /// Log errors only: --log-level error [default: off]
+    #[arg(long, help_heading = "Logging", overrides_with_all = ["ld", "log_level"])]
     pub(super) le: bool,
 
     #[command(flatten)]

@@ -8,6 +8,8 @@ mod group;
 mod handshake;
 mod listener;
 mod runtime;
+mod signals;
+mod watchdog;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,10 +19,11 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Semaphore;
 
 pub use listener::Listener;
+pub use signals::Signals;
 
 use crate::config::ScriptConfig;
 use crate::dispatch::Node;
-use crate::logging::Logging;
+use crate::process::systemd;
 use crate::scripts::{Extension, ScriptError};
 use aside::SLOW;
 use budget::Budget;
@@ -62,21 +65,23 @@ pub struct Settings {
     pub max_buffered: u64,
 }
 
-/// Serves until SIGTERM or SIGINT; `ready` is called once the port answers. SIGHUP opens the log file
-/// anew. Gives the node back when no connection uses it any more.
+/// Serves until SIGTERM or SIGINT; `ready` is called once the port answers, and `stopping` when it does no more. Gives the
+/// node back when no connection uses it any more.
 pub fn run(
     node: Node,
     scripts: &ScriptConfig,
     listener: Listener,
     settings: Settings,
-    logging: &Logging,
+    signals: &Signals,
     ready: impl FnOnce(),
+    stopping: impl FnOnce(),
 ) -> Result<Node, ServerError> {
     let node = Arc::new(node);
     let extension = Extension::start(&node, scripts)?.map(Arc::new);
     if let Some(extension) = &extension {
         // Nothing is set twice.
         let _ = node.scripts.set(Arc::downgrade(extension.scripts()));
+        signals.set_extension(extension);
     }
     let machines = extension.as_ref().map_or(0, |_| scripts.machines);
     let shared = Arc::new(Shared {
@@ -90,28 +95,23 @@ pub fn run(
     main.block_on(async {
         let mut stop = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
-        let mut hang_up = signal(SignalKind::hangup())?;
         let accepting = listener.accept(&shared, &workers)?;
-        tokio::pin!(accepting);
-        ready();
-        loop {
-            tokio::select! {
-                _ = stop.recv() => return Ok(()),
-                _ = interrupt.recv() => return Ok(()),
-                _ = hang_up.recv() => {
-                    match logging.reopen() {
-                        Ok(()) => crate::system!("log file opened anew"),
-                        Err(error) => tracing::error!("{error}"),
-                    }
-                    if let Some(extension) = &extension {
-                        let extension = Arc::clone(extension);
-                        tokio::task::spawn_blocking(move || reload(&extension));
-                    }
-                }
-                () = &mut accepting => return Ok::<(), std::io::Error>(()),
+        let watchdog = async {
+            match systemd::watchdog() {
+                Some(limit) => watchdog::watch(&workers, limit, systemd::alive).await,
+                None => std::future::pending().await,
             }
+        };
+        ready();
+        tokio::select! {
+            _ = stop.recv() => {}
+            _ = interrupt.recv() => {}
+            () = accepting => {}
+            () = watchdog => {}
         }
+        Ok::<(), std::io::Error>(())
     })?;
+    stopping();
     tracing::info!("signal interruption");
     shared.node.commands.stop();
     shared.node.store.end_waiting();
@@ -127,13 +127,6 @@ pub fn run(
     let node = Arc::clone(&shared.node);
     drop(shared);
     Ok(unwrap(node)?)
-}
-
-fn reload(extension: &Extension) {
-    match extension.reload() {
-        Ok(()) => crate::system!("scripts loaded anew"),
-        Err(error) => tracing::error!("{error}; the scripts that were loaded before stay"),
-    }
 }
 
 /// The node, once the last thread has let go of it.
