@@ -3,6 +3,7 @@
 //! From here: `config` says what was typed, `process` detaches and writes the pid file, `server` owns
 //! sockets and threads, `dispatch` carries requests out on the store. `tools` does what needs no node.
 
+mod admin;
 mod config;
 mod dispatch;
 mod logging;
@@ -24,6 +25,7 @@ use lcnode_protocol::Limits;
 use lcnode_storage::{Hold, Options, Place, Store};
 use parking_lot::Mutex;
 
+use admin::Admin;
 use config::{Config, DatabaseKind, Listen, MasterAddress};
 use dispatch::{Commands, Counters, NamedMaster, Node};
 use logging::Logging;
@@ -89,6 +91,7 @@ fn serve(config: &Config, ready: Ready) -> Result<(), Box<dyn Error>> {
     }
     scripts::check(&config.scripts)?;
     // Bound before the database is opened: a port in use must not cost a recovery.
+    let admin = config.admin.as_deref().map(Admin::start).transpose()?;
     let listener = Listener::bind(&config.listen)?;
     let store = Arc::new(open(config)?);
     if config.mask != config::Mask::NONE {
@@ -101,7 +104,7 @@ fn serve(config: &Config, ready: Ready) -> Result<(), Box<dyn Error>> {
         Settings { threads: config.threads, timeout: config.timeout, max_buffered: config.max_buffered };
     system!("service started: {pid}");
     let mut told = Ok(());
-    let node = server::run(node, &config.scripts, listener, settings, &logging, || {
+    let node = server::run(node, &config.scripts, listener, settings, &logging, admin.as_ref(), || {
         system!("listening started");
         told = ready.signal();
     })?;

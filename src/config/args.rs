@@ -110,6 +110,11 @@ pub(super) struct Args {
     #[arg(long, help_heading = "Process")]
     pub(super) kl: bool,
 
+    /// Serve /health, /ready and /metrics to those who watch the node there; port 0: one that is free.
+    /// It asks nobody who they are [default: off]
+    #[arg(long, value_name = "HOST:PORT", help_heading = "Watching", value_parser = admin)]
+    pub(super) admin: Option<String>,
+
     /// Append the log to this file [default: standard output]
     #[arg(long, value_name = "PATH", help_heading = "Logging")]
     pub(super) log: Option<PathBuf>,
@@ -179,6 +184,14 @@ fn seconds(text: &str) -> Result<Duration, &'static str> {
         return Err(error);
     }
     Duration::try_from_secs_f64(value).map_err(|_| error)
+}
+
+/// An address to resolve when it is bound.
+fn admin(text: &str) -> Result<String, &'static str> {
+    match text.rsplit_once(':') {
+        Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok() => Ok(text.to_owned()),
+        _ => Err("write host and port, such as localhost:9178 or [::1]:9178"),
+    }
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ use tokio::sync::Semaphore;
 
 pub use listener::Listener;
 
+use crate::admin::Admin;
 use crate::config::ScriptConfig;
 use crate::dispatch::Node;
 use crate::logging::Logging;
@@ -70,6 +71,7 @@ pub fn run(
     listener: Listener,
     settings: Settings,
     logging: &Logging,
+    admin: Option<&Admin>,
     ready: impl FnOnce(),
 ) -> Result<Node, ServerError> {
     let node = Arc::new(node);
@@ -93,6 +95,9 @@ pub fn run(
         let mut hang_up = signal(SignalKind::hangup())?;
         let accepting = listener.accept(&shared, &workers)?;
         tokio::pin!(accepting);
+        if let Some(admin) = admin {
+            admin.serving(Arc::downgrade(&shared));
+        }
         ready();
         loop {
             tokio::select! {
@@ -113,6 +118,9 @@ pub fn run(
         }
     })?;
     tracing::info!("signal interruption");
+    if let Some(admin) = admin {
+        admin.stopping();
+    }
     shared.node.commands.stop();
     shared.node.store.end_waiting();
     if let Some(extension) = &extension {
