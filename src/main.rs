@@ -3,6 +3,7 @@
 //! From here: `config` says what was typed, `process` detaches and writes the pid file, `server` owns
 //! sockets and threads, `dispatch` carries requests out on the store. `tools` does what needs no node.
 
+mod admin;
 mod config;
 mod dispatch;
 mod logging;
@@ -24,6 +25,7 @@ use lcnode_protocol::Limits;
 use lcnode_storage::{Hold, Options, Place, Store};
 use parking_lot::Mutex;
 
+use admin::Admin;
 use config::{Config, DatabaseKind, Listen, MasterAddress};
 use dispatch::{Commands, Counters, NamedMaster, Node};
 use logging::Logging;
@@ -100,6 +102,7 @@ fn serve(config: &Config, ready: Ready) -> Result<(), Box<dyn Error>> {
     }
     scripts::check(&config.scripts)?;
     // Bound before the database is opened: a port in use must not cost a recovery.
+    let admin = config.admin.as_deref().map(Admin::start).transpose()?;
     let listener = match inherited {
         Some(socket) => Listener::Inherited(socket),
         None => Listener::bind(&config.listen)?,
@@ -117,13 +120,19 @@ fn serve(config: &Config, ready: Ready) -> Result<(), Box<dyn Error>> {
     system!("service started: {pid}");
     let mut told = Ok(());
     let mut stopping = None;
-    let ready = || {
+    let ready = |shared| {
+        if let Some(admin) = &admin {
+            admin.serving(shared);
+        }
         system!("listening started");
         told = ready.signal();
         drop(opening);
         manager.ready(&format!("serving {} on {address}", config.database.name));
     };
     let node = server::run(node, &config.scripts, listener, settings, &signals, ready, || {
+        if let Some(admin) = &admin {
+            admin.stopping();
+        }
         stopping = Some(manager.stopping());
     })?;
     told?;

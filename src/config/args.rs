@@ -111,6 +111,11 @@ pub(super) struct Args {
     #[arg(long, help_heading = "Process")]
     pub(super) kl: bool,
 
+    /// Serve /health, /ready and /metrics to those who watch the node there; port 0: one that is free.
+    /// It asks nobody who they are [default: off]
+    #[arg(long, value_name = "HOST:PORT", help_heading = "Watching", value_parser = admin)]
+    pub(super) admin: Option<String>,
+
     /// Append the log to this file [default: standard output]
     #[arg(long, value_name = "PATH", help_heading = "Logging")]
     pub(super) log: Option<PathBuf>,
@@ -124,8 +129,8 @@ pub(super) struct Args {
     )]
     pub(super) log_format: LogForm,
     /// Log lines of this level and up: error, warn, info or debug; after a comma other levels of parts, such
-    /// as info,replication=debug. Parts: commands, process, replication, scripts, server, storage.
-    /// SIGUSR1 switches to debug and back
+    /// as info,replication=debug. Parts: admin, commands, process, replication, scripts, server,
+    /// storage. SIGUSR1 switches to debug and back
     #[arg(long, value_name = "LEVELS", help_heading = "Logging", default_value = "info",
           overrides_with_all = ["ld", "le"])]
     pub(super) log_level: Levels,
@@ -195,6 +200,14 @@ fn seconds(text: &str) -> Result<Duration, &'static str> {
         return Err(error);
     }
     Duration::try_from_secs_f64(value).map_err(|_| error)
+}
+
+/// An address to resolve when it is bound.
+fn admin(text: &str) -> Result<String, &'static str> {
+    match text.rsplit_once(':') {
+        Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok() => Ok(text.to_owned()),
+        _ => Err("write host and port, such as localhost:9178 or [::1]:9178"),
+    }
 }
 
 #[cfg(test)]

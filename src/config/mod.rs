@@ -94,6 +94,8 @@ pub struct Config {
     pub server_id: u16,
     /// Whom the node follows, and what it keeps for its followers.
     pub replication: ReplicationConfig,
+    /// Where the admin server is, as `HOST:PORT` to resolve; default none.
+    pub admin: Option<String>,
     /// Where log lines go; default standard output, in the background nowhere.
     pub log_target: LogTarget,
     /// How they are written; default text.
@@ -257,6 +259,7 @@ impl Config {
             replace_running: args.kl,
             server_id,
             replication,
+            admin: args.admin,
             log_target: match args.log {
                 Some(path) => LogTarget::File(base.join(path)),
                 None if args.dmn => LogTarget::Discard,

@@ -230,7 +230,7 @@ fn levels_of_the_log() {
         assert_eq!(config(&format!("lcnode {options}")).levels.to_string(), levels, "{options}");
     }
     assert_eq!(config("lcnode -log-format json").log_form, LogForm::Json);
-    assert!(refusal("lcnode --log-level lcnode=debug").contains("the parts are commands, process,"));
+    assert!(refusal("lcnode --log-level lcnode=debug").contains("the parts are admin, commands, process,"));
     assert!(refusal("lcnode --log-format xml").contains("json"));
 }
 

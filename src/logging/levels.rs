@@ -11,7 +11,8 @@ use tracing_subscriber::filter::Targets;
 use super::SYSTEM;
 
 /// The parts that can have a level of their own, and the modules that each is.
-const PARTS: [(&str, &str); 6] = [
+const PARTS: [(&str, &str); 7] = [
+    ("admin", "lcnode::admin"),
     ("commands", "lcnode::dispatch"),
     ("process", "lcnode::process"),
     ("replication", "lcnode::replication"),
@@ -134,7 +135,7 @@ mod tests {
             assert!(error(text).contains("is no level: write error, warn, info or debug"), "{text}");
         }
         for text in ["bogus=info", "=info", "lcnode::server=debug", "info,Server=info"] {
-            assert!(error(text).contains("the parts are commands, process, repl"), "{text}");
+            assert!(error(text).contains("the parts are admin, commands, process, repl"), "{text}");
         }
     }
 

@@ -11,7 +11,7 @@ mod runtime;
 mod signals;
 mod watchdog;
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use thiserror::Error;
@@ -65,15 +65,15 @@ pub struct Settings {
     pub max_buffered: u64,
 }
 
-/// Serves until SIGTERM or SIGINT; `ready` is called once the port answers, and `stopping` when it does no more. Gives the
-/// node back when no connection uses it any more.
+/// Serves until SIGTERM or SIGINT; `ready` is called with what connections share once the port answers, and
+/// `stopping` when it does no more. Gives the node back when no connection uses it any more.
 pub fn run(
     node: Node,
     scripts: &ScriptConfig,
     listener: Listener,
     settings: Settings,
     signals: &Signals,
-    ready: impl FnOnce(),
+    ready: impl FnOnce(Weak<Shared>),
     stopping: impl FnOnce(),
 ) -> Result<Node, ServerError> {
     let node = Arc::new(node);
@@ -102,7 +102,7 @@ pub fn run(
                 None => std::future::pending().await,
             }
         };
-        ready();
+        ready(Arc::downgrade(&shared));
         tokio::select! {
             _ = stop.recv() => {}
             _ = interrupt.recv() => {}
