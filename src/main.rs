@@ -81,7 +81,7 @@ fn serve(config: &Config, ready: Ready) -> Result<(), Box<dyn Error>> {
         system!("process ID configuration: path={} pid={pid}", path.display());
     }
     let manager = Manager::default();
-    let signals = Signals::obey(logging, manager.clone())?;
+    let signals = Signals::obey(logging.clone(), manager.clone())?;
     let address = inherited.as_ref().map_or_else(|| address(&config.listen), address_of_inherited);
     system!("server configuration: {address}");
     if inherited.is_some() && config.listen_is_given {
@@ -102,7 +102,7 @@ fn serve(config: &Config, ready: Ready) -> Result<(), Box<dyn Error>> {
     }
     scripts::check(&config.scripts)?;
     // Bound before the database is opened: a port in use must not cost a recovery.
-    let admin = config.admin.as_deref().map(Admin::start).transpose()?;
+    let admin = config.admin.as_deref().map(|address| Admin::start(address, logging)).transpose()?;
     let listener = match inherited {
         Some(socket) => Listener::Inherited(socket),
         None => Listener::bind(&config.listen)?,

@@ -29,3 +29,4 @@ mod sim;
 mod stat;
 mod support;
 mod system_calls;
+mod systemd;

@@ -6,6 +6,7 @@
 //! It asks nobody who they are: it belongs on an address that only those reach who may see what it shows.
 
 mod health;
+mod log_level;
 mod routes;
 mod server;
 mod state;
@@ -18,6 +19,7 @@ use std::thread::JoinHandle;
 use thiserror::Error;
 use tokio::sync::oneshot;
 
+use crate::logging::Logging;
 use crate::server::Shared;
 use state::{Phase, State};
 
@@ -57,9 +59,9 @@ impl Admin {
     /// Binds `HOST:PORT` and answers there from now on; the node is not ready until [`Admin::serving`].
     ///
     /// Errors: the address cannot be resolved or bound, or there is no thread.
-    pub fn start(address: &str) -> Result<Self, AdminError> {
+    pub fn start(address: &str, logging: Logging) -> Result<Self, AdminError> {
         let (listener, bound) = bind(address)?;
-        let state = Arc::new(State::new());
+        let state = Arc::new(State::new(logging, host_of(address).to_owned()));
         let (stop, stopped) = oneshot::channel();
         let thread = server::start(listener, Arc::clone(&state), stopped)?;
         crate::system!("admin server: http://{bound}/");
@@ -83,6 +85,11 @@ impl Drop for Admin {
         let _ = self.stop.take().map(|stop| stop.send(()));
         let _ = self.thread.take().map(JoinHandle::join);
     }
+}
+
+/// `HOST` of `HOST:PORT`.
+fn host_of(address: &str) -> &str {
+    address.rsplit_once(':').map_or(address, |(host, _)| host)
 }
 
 /// Binds the first of the addresses that can be had.

@@ -6,8 +6,8 @@ use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, X_CONTENT_T
 use hyper::http::request::Parts;
 use hyper::{Method, Response, StatusCode};
 
-use super::health;
 use super::state::State;
+use super::{health, log_level};
 
 /// What a page answers.
 pub(super) type Page = Response<Full<Bytes>>;
@@ -15,12 +15,13 @@ pub(super) type Page = Response<Full<Bytes>>;
 /// The answer to a request. `body` is what came with it, at most [`super::server::BODY`] bytes. Of HEAD the caller
 /// sends the headers only.
 pub(super) fn answer(state: &State, request: &Parts, body: &Bytes) -> Page {
-    // For pages that are sent something.
-    let _ = body;
     let method = if request.method == Method::HEAD { &Method::GET } else { &request.method };
     match (method, request.uri.path()) {
         (&Method::GET, "/health") => health::health(state),
         (&Method::GET, "/ready") => health::ready(state),
+        (&Method::GET, "/log-level") => log_level::get(state),
+        (&Method::PUT, "/log-level") => log_level::put(state, request, body),
+        (_, "/log-level") => not_allowed("GET, HEAD, PUT"),
         (_, "/health" | "/ready") => not_allowed("GET, HEAD"),
         _ => text(StatusCode::NOT_FOUND, "not found; there are /health and /ready"),
     }

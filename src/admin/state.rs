@@ -4,6 +4,7 @@ use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 
+use crate::logging::Logging;
 use crate::server::Shared;
 
 /// How far the node's life is.
@@ -21,11 +22,15 @@ pub(super) enum Phase {
 #[derive(Debug)]
 pub(super) struct State {
     phase: Mutex<Phase>,
+    /// The log of the node.
+    pub(super) logging: Logging,
+    /// The host that was given to `--admin`.
+    pub(super) host: String,
 }
 
 impl State {
-    pub(super) fn new() -> Self {
-        Self { phase: Mutex::new(Phase::Opening) }
+    pub(super) fn new(logging: Logging, host: String) -> Self {
+        Self { phase: Mutex::new(Phase::Opening), logging, host }
     }
 
     pub(super) fn set(&self, phase: Phase) {
