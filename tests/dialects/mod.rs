@@ -1,5 +1,6 @@
 //! One database seen through all three protocols at once.
 
+mod document;
 mod history;
 mod record;
 mod speaker;
