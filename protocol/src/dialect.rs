@@ -182,7 +182,8 @@ enum Talk {
 /// Decodes the requests of one connection, in whatever dialect each of them is.
 #[derive(Debug, Clone)]
 pub struct Decoder {
-    binary: binary::Decoder,
+    /// The one of requests that begin with [`binary::MAGIC`].
+    pub binary: binary::Decoder,
     memcached: memcached::Decoder,
     http: http::Decoder,
 }
