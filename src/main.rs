@@ -100,8 +100,12 @@ fn serve(config: &Config, ready: Ready) -> Result<(), Box<dyn Error>> {
     let begin = time_stamp(config);
     let replication = Replication::start(Arc::clone(&store), replication(config, begin))?;
     let node = node(config, store, replication, begin, started);
-    let settings =
-        Settings { threads: config.threads, timeout: config.timeout, max_buffered: config.max_buffered };
+    let settings = Settings {
+        threads: config.threads,
+        timeout: config.timeout,
+        max_buffered: config.max_buffered,
+        slow_log: config.slow_log,
+    };
     system!("service started: {pid}");
     let mut told = Ok(());
     let node = server::run(node, &config.scripts, listener, settings, &logging, admin.as_ref(), || {

@@ -6,6 +6,7 @@
 //! It asks nobody who they are: it belongs on an address that only those reach who may see what it shows.
 
 mod health;
+mod metrics;
 mod routes;
 mod server;
 mod state;

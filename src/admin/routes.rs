@@ -7,6 +7,7 @@ use hyper::http::request::Parts;
 use hyper::{Method, Response, StatusCode};
 
 use super::health;
+use super::metrics;
 use super::state::State;
 
 /// What a page answers.
@@ -21,8 +22,9 @@ pub(super) fn answer(state: &State, request: &Parts, body: &Bytes) -> Page {
     match (method, request.uri.path()) {
         (&Method::GET, "/health") => health::health(state),
         (&Method::GET, "/ready") => health::ready(state),
-        (_, "/health" | "/ready") => not_allowed("GET, HEAD"),
-        _ => text(StatusCode::NOT_FOUND, "not found; there are /health and /ready"),
+        (&Method::GET, "/metrics") => metrics::metrics(state),
+        (_, "/health" | "/ready" | "/metrics") => not_allowed("GET, HEAD"),
+        _ => text(StatusCode::NOT_FOUND, "not found; there are /health, /ready and /metrics"),
     }
 }
 

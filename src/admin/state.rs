@@ -1,6 +1,7 @@
 //! What the pages are made from.
 
 use std::sync::{Arc, Weak};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use parking_lot::Mutex;
 
@@ -21,11 +22,15 @@ pub(super) enum Phase {
 #[derive(Debug)]
 pub(super) struct State {
     phase: Mutex<Phase>,
+    pub(super) started: Instant,
+    /// The same in seconds since the Unix epoch.
+    pub(super) started_at: f64,
 }
 
 impl State {
     pub(super) fn new() -> Self {
-        Self { phase: Mutex::new(Phase::Opening) }
+        let started_at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
+        Self { phase: Mutex::new(Phase::Opening), started: Instant::now(), started_at }
     }
 
     pub(super) fn set(&self, phase: Phase) {

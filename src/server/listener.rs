@@ -92,6 +92,14 @@ impl Listener {
         }
     }
 
+    /// Its kind in a word.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Self::Tcp(_) => "tcp",
+            Self::Unix(..) => "unix",
+        }
+    }
+
     /// Listens, accepts connections for ever, and spreads them over the workers. Must be called on an event loop.
     pub(crate) fn accept<'a>(
         self,

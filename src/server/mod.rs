@@ -8,6 +8,7 @@ mod group;
 mod handshake;
 mod listener;
 mod runtime;
+pub(crate) mod watch;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,6 +27,7 @@ use crate::scripts::{Extension, ScriptError};
 use aside::SLOW;
 use budget::Budget;
 use runtime::Workers;
+use watch::Watch;
 
 /// How long requests in progress may go on after a stop was asked for.
 const GRACE: Duration = Duration::from_millis(100);
@@ -39,6 +41,7 @@ pub(crate) struct Shared {
     pub(crate) budget: Budget,
     /// For slow requests.
     pub(crate) slow: Semaphore,
+    pub(crate) watch: Arc<Watch>,
 }
 
 /// Why a server does not serve.
@@ -61,6 +64,8 @@ pub struct Settings {
     pub timeout: Option<Duration>,
     /// Bytes that requests and replies of all connections together may hold.
     pub max_buffered: u64,
+    /// From when on a request is logged as slow; none never.
+    pub slow_log: Option<Duration>,
 }
 
 /// Serves until SIGTERM or SIGINT; `ready` is called once the port answers. SIGHUP opens the log file
@@ -81,11 +86,13 @@ pub fn run(
         let _ = node.scripts.set(Arc::downgrade(extension.scripts()));
     }
     let machines = extension.as_ref().map_or(0, |_| scripts.machines);
+    let watch = Watch::new(settings.threads, listener.kind(), admin.is_some(), settings.slow_log);
     let shared = Arc::new(Shared {
         node,
         timeout: settings.timeout,
         budget: Budget::new(settings.max_buffered),
         slow: Semaphore::new(SLOW * settings.threads),
+        watch: Arc::new(watch),
     });
     let workers = Workers::start(settings.threads, machines)?;
     let main = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
