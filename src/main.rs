@@ -102,7 +102,11 @@ fn serve(config: &Config, ready: Ready) -> Result<(), Box<dyn Error>> {
     }
     scripts::check(&config.scripts)?;
     // Bound before the database is opened: a port in use must not cost a recovery.
-    let admin = config.admin.as_deref().map(|address| Admin::start(address, logging)).transpose()?;
+    let admin = config
+        .admin
+        .as_deref()
+        .map(|address| Admin::start(address, &config.database.name, logging))
+        .transpose()?;
     let listener = match inherited {
         Some(socket) => Listener::Inherited(socket),
         None => Listener::bind(&config.listen)?,
@@ -115,8 +119,13 @@ fn serve(config: &Config, ready: Ready) -> Result<(), Box<dyn Error>> {
     let begin = time_stamp(config);
     let replication = Replication::start(Arc::clone(&store), replication(config, begin))?;
     let node = node(config, store, replication, begin, started);
-    let settings =
-        Settings { threads: config.threads, timeout: config.timeout, max_buffered: config.max_buffered };
+    let settings = Settings {
+        threads: config.threads,
+        timeout: config.timeout,
+        max_buffered: config.max_buffered,
+        measures: admin.is_some(),
+        slow_log: config.slow_log,
+    };
     system!("service started: {pid}");
     let mut told = Ok(());
     let mut stopping = None;

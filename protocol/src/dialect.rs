@@ -28,6 +28,12 @@ impl Dialect {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::Binary, Self::Memcached, Self::Http];
 
+    /// Of the two that are text, the one of a request that begins so.
+    #[must_use]
+    pub fn of_text(input: &[u8]) -> Self {
+        if input.first().is_some_and(u8::is_ascii_lowercase) { Self::Memcached } else { Self::Http }
+    }
+
     /// Its name in lower case.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -140,6 +146,19 @@ pub enum Reason {
     Http(http::Reason),
 }
 
+impl Reason {
+    /// The dialect that the request was begun in, if it was one.
+    #[must_use]
+    pub fn dialect(&self) -> Option<Dialect> {
+        match self {
+            Self::NoDialect(_) => None,
+            Self::Binary(_) => Some(Dialect::Binary),
+            Self::Memcached(_) => Some(Dialect::Memcached),
+            Self::Http(_) => Some(Dialect::Http),
+        }
+    }
+}
+
 impl From<binary::Reject> for Reject {
     fn from(reject: binary::Reject) -> Self {
         Self { command: reject.command, reply: b"", reason: Reason::Binary(reject.reason) }
@@ -182,7 +201,8 @@ enum Talk {
 /// Decodes the requests of one connection, in whatever dialect each of them is.
 #[derive(Debug, Clone)]
 pub struct Decoder {
-    binary: binary::Decoder,
+    /// The one of requests that begin with [`binary::MAGIC`].
+    pub binary: binary::Decoder,
     memcached: memcached::Decoder,
     http: http::Decoder,
 }

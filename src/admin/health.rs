@@ -12,9 +12,16 @@ pub(super) fn health(_: &State) -> Page {
 
 /// The node carries requests out; or why it does not.
 pub(super) fn ready(state: &State) -> Page {
+    let (is_ready, condition) = readiness(state);
+    let status = if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    text(status, &condition)
+}
+
+/// Whether the node carries requests out, and `ready`, or what it waits for.
+pub(super) fn readiness(state: &State) -> (bool, String) {
     match state.shared().map(|shared| shared.node.store.failure()) {
-        Ok(None) => text(StatusCode::OK, "ready"),
-        Ok(Some(why)) => text(StatusCode::SERVICE_UNAVAILABLE, &format!("refusing changes: {why}")),
-        Err(waits_for) => text(StatusCode::SERVICE_UNAVAILABLE, waits_for),
+        Ok(None) => (true, "ready".to_owned()),
+        Ok(Some(why)) => (false, format!("refusing changes: {why}")),
+        Err(waits_for) => (false, waits_for.to_owned()),
     }
 }

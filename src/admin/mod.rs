@@ -7,9 +7,11 @@
 
 mod health;
 mod log_level;
+mod metrics;
 mod routes;
 mod server;
 mod state;
+mod status;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
@@ -56,12 +58,13 @@ pub struct Admin {
 }
 
 impl Admin {
-    /// Binds `HOST:PORT` and answers there from now on; the node is not ready until [`Admin::serving`].
+    /// Binds `HOST:PORT` and answers there from now on, for the node of that `database`; it is not ready until
+    /// [`Admin::serving`].
     ///
     /// Errors: the address cannot be resolved or bound, or there is no thread.
-    pub fn start(address: &str, logging: Logging) -> Result<Self, AdminError> {
+    pub fn start(address: &str, database: &str, logging: Logging) -> Result<Self, AdminError> {
         let (listener, bound) = bind(address)?;
-        let state = Arc::new(State::new(logging, host_of(address).to_owned()));
+        let state = Arc::new(State::new(logging, host_of(address), database));
         let (stop, stopped) = oneshot::channel();
         let thread = server::start(listener, Arc::clone(&state), stopped)?;
         crate::system!("admin server: http://{bound}/");

@@ -7,7 +7,7 @@ use hyper::http::request::Parts;
 use hyper::{Method, Response, StatusCode};
 
 use super::state::State;
-use super::{health, log_level};
+use super::{health, log_level, metrics, status};
 
 /// What a page answers.
 pub(super) type Page = Response<Full<Bytes>>;
@@ -17,13 +17,19 @@ pub(super) type Page = Response<Full<Bytes>>;
 pub(super) fn answer(state: &State, request: &Parts, body: &Bytes) -> Page {
     let method = if request.method == Method::HEAD { &Method::GET } else { &request.method };
     match (method, request.uri.path()) {
+        (&Method::GET, "/") => status::page(),
+        (&Method::GET, "/status.json") => status::figures(state),
         (&Method::GET, "/health") => health::health(state),
         (&Method::GET, "/ready") => health::ready(state),
+        (&Method::GET, "/metrics") => metrics::metrics(state),
         (&Method::GET, "/log-level") => log_level::get(state),
         (&Method::PUT, "/log-level") => log_level::put(state, request, body),
         (_, "/log-level") => not_allowed("GET, HEAD, PUT"),
-        (_, "/health" | "/ready") => not_allowed("GET, HEAD"),
-        _ => text(StatusCode::NOT_FOUND, "not found; there are /health and /ready"),
+        (_, "/" | "/status.json" | "/metrics" | "/health" | "/ready") => not_allowed("GET, HEAD"),
+        _ => {
+            let there = "not found; there are /, /status.json, /metrics, /health, /ready and /log-level";
+            text(StatusCode::NOT_FOUND, there)
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! What the pages are made from.
 
 use std::sync::{Arc, Weak};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use parking_lot::Mutex;
 
@@ -22,15 +23,28 @@ pub(super) enum Phase {
 #[derive(Debug)]
 pub(super) struct State {
     phase: Mutex<Phase>,
+    pub(super) started: Instant,
+    /// The same in seconds since the Unix epoch.
+    pub(super) started_at: f64,
     /// The log of the node.
     pub(super) logging: Logging,
     /// The host that was given to `--admin`.
     pub(super) host: String,
+    /// The database's name.
+    pub(super) database: String,
 }
 
 impl State {
-    pub(super) fn new(logging: Logging, host: String) -> Self {
-        Self { phase: Mutex::new(Phase::Opening), logging, host }
+    pub(super) fn new(logging: Logging, host: &str, database: &str) -> Self {
+        let started_at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
+        Self {
+            phase: Mutex::new(Phase::Opening),
+            started: Instant::now(),
+            started_at,
+            logging,
+            host: host.to_owned(),
+            database: database.to_owned(),
+        }
     }
 
     pub(super) fn set(&self, phase: Phase) {

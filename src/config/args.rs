@@ -115,6 +115,10 @@ pub(super) struct Args {
     /// It asks nobody who they are [default: off]
     #[arg(long, value_name = "HOST:PORT", help_heading = "Watching", value_parser = admin)]
     pub(super) admin: Option<String>,
+    /// Log each request that takes as many milliseconds, such as 100 or 0.5, with its key; 0 logs all. At most
+    /// 100 lines a second [default: off]
+    #[arg(long, value_name = "MS", help_heading = "Watching", value_parser = milliseconds)]
+    pub(super) slow_log: Option<Duration>,
 
     /// Append the log to this file [default: standard output]
     #[arg(long, value_name = "PATH", help_heading = "Logging")]
@@ -202,6 +206,17 @@ fn seconds(text: &str) -> Result<Duration, &'static str> {
     Duration::try_from_secs_f64(value).map_err(|_| error)
 }
 
+/// Reads a time of 0 to an hour in milliseconds.
+fn milliseconds(text: &str) -> Result<Duration, &'static str> {
+    let error = "write milliseconds from 0 to 3600000, such as 100 or 0.5";
+    let plain = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    let value: f64 = text.parse().map_err(|_| error)?;
+    if !plain || !(0.0..=3_600_000.0).contains(&value) {
+        return Err(error);
+    }
+    Duration::try_from_secs_f64(value / 1e3).map_err(|_| error)
+}
+
 /// An address to resolve when it is bound.
 fn admin(text: &str) -> Result<String, &'static str> {
     match text.rsplit_once(':') {
@@ -217,6 +232,26 @@ mod tests {
     #[test]
     fn clap_finds_no_fault() {
         Args::command().debug_assert();
+    }
+
+    #[test]
+    fn times_in_milliseconds() {
+        assert_eq!(milliseconds("100"), Ok(Duration::from_millis(100)));
+        assert_eq!(milliseconds("0.5"), Ok(Duration::from_micros(500)));
+        assert_eq!(milliseconds("0"), Ok(Duration::ZERO));
+        for text in ["", "-1", "1e3", "nan", "3600001"] {
+            assert!(milliseconds(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn addresses_of_the_admin_server() {
+        for text in ["localhost:9178", "127.0.0.1:0", "[::1]:9178"] {
+            assert_eq!(admin(text).as_deref(), Ok(text));
+        }
+        for text in ["", "localhost", ":9178", "localhost:", "localhost:65536", "localhost:x"] {
+            assert!(admin(text).is_err(), "{text}");
+        }
     }
 
     #[test]

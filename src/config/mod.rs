@@ -96,6 +96,8 @@ pub struct Config {
     pub replication: ReplicationConfig,
     /// Where the admin server is, as `HOST:PORT` to resolve; default none.
     pub admin: Option<String>,
+    /// From when on a request is logged as slow; default none.
+    pub slow_log: Option<Duration>,
     /// Where log lines go; default standard output, in the background nowhere.
     pub log_target: LogTarget,
     /// How they are written; default text.
@@ -260,6 +262,7 @@ impl Config {
             server_id,
             replication,
             admin: args.admin,
+            slow_log: args.slow_log,
             log_target: match args.log {
                 Some(path) => LogTarget::File(base.join(path)),
                 None if args.dmn => LogTarget::Discard,

@@ -15,7 +15,7 @@ pub(super) fn get(node: &Node, session: &mut Session, key: &[u8], reply: &mut im
         Ok(None) => session.last_error = ErrorNumber::NoRecord,
         Err(error) => note(session, Command::Get, &error),
     }
-    node.counters.miss(session.shard, Miss::Get);
+    node.counters.miss(session.shard, session.dialect, Miss::Get);
     reply.failure();
 }
 

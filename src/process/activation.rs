@@ -84,6 +84,15 @@ impl Inherited {
         }
     }
 
+    /// Its kind in a word.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Tcp(_) => "tcp",
+            Self::Unix(_) => "unix",
+        }
+    }
+
     /// Where it listens, as the log says it.
     #[must_use]
     pub fn address(&self) -> String {

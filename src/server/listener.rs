@@ -95,6 +95,15 @@ impl Listener {
         }
     }
 
+    /// Its kind in a word.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Self::Tcp(_) => "tcp",
+            Self::Unix(..) => "unix",
+            Self::Inherited(inherited) => inherited.kind(),
+        }
+    }
+
     /// Listens, accepts connections for ever, and spreads them over the workers. Must be called on an event loop.
     pub(crate) fn accept<'a>(
         self,

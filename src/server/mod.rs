@@ -9,6 +9,7 @@ mod handshake;
 mod listener;
 mod runtime;
 mod signals;
+pub(crate) mod watch;
 mod watchdog;
 
 use std::sync::{Arc, Weak};
@@ -28,6 +29,7 @@ use crate::scripts::{Extension, ScriptError};
 use aside::SLOW;
 use budget::Budget;
 use runtime::Workers;
+use watch::Watch;
 
 /// How long requests in progress may go on after a stop was asked for.
 const GRACE: Duration = Duration::from_millis(100);
@@ -41,6 +43,7 @@ pub(crate) struct Shared {
     pub(crate) budget: Budget,
     /// For slow requests.
     pub(crate) slow: Semaphore,
+    pub(crate) watch: Arc<Watch>,
 }
 
 /// Why a server does not serve.
@@ -63,6 +66,10 @@ pub struct Settings {
     pub timeout: Option<Duration>,
     /// Bytes that requests and replies of all connections together may hold.
     pub max_buffered: u64,
+    /// Whether anybody asks how long requests take.
+    pub measures: bool,
+    /// From when on a request is logged as slow; none never.
+    pub slow_log: Option<Duration>,
 }
 
 /// Serves until SIGTERM or SIGINT; `ready` is called with what connections share once the port answers, and
@@ -84,11 +91,13 @@ pub fn run(
         signals.set_extension(extension);
     }
     let machines = extension.as_ref().map_or(0, |_| scripts.machines);
+    let watch = Watch::new(settings.threads, listener.kind(), settings.measures, settings.slow_log);
     let shared = Arc::new(Shared {
         node,
         timeout: settings.timeout,
         budget: Budget::new(settings.max_buffered),
         slow: Semaphore::new(SLOW * settings.threads),
+        watch: Arc::new(watch),
     });
     let workers = Workers::start(settings.threads, machines)?;
     let main = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

@@ -63,6 +63,14 @@ pub(crate) fn encode(request: &Request<'_>) -> Vec<u8> {
             hello.encode(&mut wire);
             wire
         }
+        Request::Store { .. }
+        | Request::Fetch { .. }
+        | Request::Touch { .. }
+        | Request::Adjust { .. }
+        | Request::Flush { .. }
+        | Request::Stats
+        | Request::Version
+        | Request::Options => panic!("not of the binary dialect"),
         Request::IterInit
         | Request::IterNext
         | Request::Sync
