@@ -1,11 +1,14 @@
 //! `/`, a page to look at, and `/status.json`, the figures that it draws (see `STATUS.md`).
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 use hyper::StatusCode;
 use hyper::header::{CONTENT_SECURITY_POLICY, HeaderValue, REFERRER_POLICY, X_FRAME_OPTIONS};
 use prometheus::proto::{LabelPair, Metric, MetricFamily, MetricType};
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 use super::health::readiness;
 use super::metrics;
@@ -14,15 +17,30 @@ use super::state::State;
 
 /// All of it in one file: styles, script, and no picture but those that the script draws.
 const PAGE: &str = include_str!("page.html");
-/// What is in the page may run, and ask this server; nothing may be fetched from elsewhere, sent elsewhere, or show it in a frame.
-const POLICY: &str = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:; \
-                      connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+/// What the page has of its own may run, told by its hash, and ask this server. Nothing may be fetched from elsewhere, sent
+/// elsewhere, or show the page in a frame.
+static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
+    let hash = |element: &str| {
+        let inner = PAGE
+            .split_once(&format!("<{element}>"))
+            .and_then(|(_, rest)| rest.split_once(&format!("</{element}>")));
+        BASE64_STANDARD.encode(Sha256::digest(inner.map_or("", |(inner, _)| inner)))
+    };
+    let policy = format!(
+        "default-src 'none'; script-src 'sha256-{}'; style-src 'sha256-{}'; img-src data:; connect-src 'self'; \
+         base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+        hash("script"),
+        hash("style")
+    );
+    // Without a policy that can be written nothing of the page may run.
+    HeaderValue::try_from(policy).unwrap_or(HeaderValue::from_static("default-src 'none'"))
+});
 
 /// The page.
 pub(super) fn page() -> Page {
     let mut page = routes::page(StatusCode::OK, "text/html; charset=utf-8", PAGE);
     let headers = page.headers_mut();
-    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    headers.insert(CONTENT_SECURITY_POLICY, POLICY.clone());
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
     page
