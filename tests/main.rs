@@ -30,3 +30,4 @@ mod sim;
 mod stat;
 mod support;
 mod system_calls;
+mod watching;
