@@ -31,3 +31,4 @@ mod stat;
 mod support;
 mod system_calls;
 mod systemd;
+mod watching;

@@ -61,6 +61,8 @@ fn defaults() {
             check_consistency: false,
             update_logs: None,
         },
+        admin: None,
+        slow_log: None,
         log_target: LogTarget::Stdout,
         log_form: LogForm::Text,
         levels: Levels::INFO,
@@ -390,4 +392,13 @@ fn the_help_names_every_option_and_default() {
         let at = rest.find(default).unwrap_or_else(|| panic!("{option} lacks {default}:\n{help}"));
         rest = &rest[at..];
     }
+}
+
+#[test]
+fn watching() {
+    let config = config("lcnode -admin localhost:9178 --slow-log 0.5");
+    assert_eq!(config.admin.as_deref(), Some("localhost:9178"));
+    assert_eq!(config.slow_log, Some(Duration::from_micros(500)));
+    assert!(refusal("lcnode --admin 9178").contains("localhost:9178"));
+    assert!(refusal("lcnode --slow-log x").contains("milliseconds"));
 }

@@ -163,3 +163,44 @@ impl Counters {
         text
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn calls_add_up_over_dialects_and_threads() {
+        let counters = Counters::new(2);
+        for (shard, dialect) in [(0, Dialect::Binary), (1, Dialect::Binary), (2, Dialect::Http)] {
+            counters.count(shard, dialect, Command::Get);
+        }
+        assert_eq!(counters.calls(Command::Get), 3);
+        assert_eq!(Dialect::ALL.map(|dialect| counters.calls_in(dialect, Command::Get)), [2, 0, 1]);
+        assert_eq!(counters.calls(Command::Put), 0);
+    }
+
+    /// A request of memcached is one call for each key, so what failed is told by the misses.
+    #[test]
+    fn missed_keys_of_memcached_have_failed() {
+        let counters = Counters::new(1);
+        let of = |outcome| counters.outcomes(Dialect::Memcached, Command::Get, outcome);
+        counters.miss(0, Dialect::Memcached, Miss::Get);
+        counters.miss(0, Dialect::Memcached, Miss::Get);
+        counters.came_to(0, Dialect::Memcached, Command::Get, Outcome::Refused);
+        assert_eq!(Outcome::ALL.map(of), [1, 1, 0]);
+        assert_eq!(counters.misses(Miss::Get), 2);
+        counters.miss(0, Dialect::Binary, Miss::Get);
+        counters.came_to(0, Dialect::Binary, Command::Get, Outcome::Failed);
+        assert_eq!(counters.outcomes(Dialect::Binary, Command::Get, Outcome::Failed), 1);
+        assert_eq!(Outcome::ALL.map(of), [1, 1, 0]);
+    }
+
+    #[test]
+    fn what_is_no_request_belongs_to_a_dialect_or_to_none() {
+        let counters = Counters::new(1);
+        counters.reject(0, Some(Dialect::Http));
+        counters.reject(0, None);
+        let all = Dialect::ALL.map(Some).into_iter().chain([None]);
+        assert_eq!(all.map(|dialect| counters.rejected(dialect)).collect::<Vec<_>>(), [0, 0, 1, 1]);
+    }
+}

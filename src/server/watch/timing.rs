@@ -28,9 +28,9 @@ pub(in crate::server) struct Timing {
     counts: [u32; Command::COUNT],
     commands: u64,
     /// A request that is to be carried out on its own.
-    aside: Option<Aside>,
+    aside: Option<Box<Aside>>,
     /// The same once its reply is there.
-    late: Option<Aside>,
+    late: Option<Box<Aside>>,
     /// When a batch was decoded, and when the last request of it was done; looked at with the slow log only.
     decoded: u64,
     previous: u64,
@@ -162,14 +162,14 @@ impl Timing {
     pub(in crate::server) fn put_aside(&mut self, request: &Request<'_>, dialect: Dialect) {
         if self.is_on {
             let entry = self.slow().map(|_| Entry::of(request, dialect, self.started));
-            self.aside = Some(Aside { command: request.command(), started: self.started, entry });
+            self.aside = Some(Box::new(Aside { command: request.command(), started: self.started, entry }));
         }
     }
 
     /// Its reply is there, with so many bytes.
     pub(in crate::server) fn aside_done(&mut self, reply: usize, waited_for: Option<Blocked>) {
         self.late = self.aside.take();
-        if let Some(Aside { entry: Some(entry), .. }) = &mut self.late {
+        if let Some(entry) = self.late.as_mut().and_then(|late| late.entry.as_mut()) {
             entry.reply = reply;
             entry.waited_for = Some(match waited_for {
                 None => "a thread of its own",
@@ -197,7 +197,8 @@ impl Timing {
             commands &= commands - 1;
             latencies[command].add(took, std::mem::take(&mut self.counts[command]));
         }
-        if let Some(Aside { command, started, entry }) = self.late.take() {
+        if let Some(late) = self.late.take() {
+            let Aside { command, started, entry } = *late;
             let took = self.nanoseconds(started, now);
             latencies[command as usize].add(took, 1);
             self.end(entry, took, peer);
