@@ -175,7 +175,7 @@ class Look:
         self.eventually("not ready", lambda: self.text("#condition") == "not ready")
         assert "does not serve: opening the database" in self.text("#trouble") and "disk is full" in self.text("#trouble")
         cells = self.browser.run("[...document.querySelectorAll('#peers td')].map(cell => cell.textContent)")
-        assert cells == [hostile, "master", "7", "waiting", "4.88 KiB", "61.0 s", "no", hostile], cells
+        assert cells == [hostile, "master", "7", "waiting", "4.88 KiB", "61 s", "no", hostile], cells
         assert self.browser.run("document.images.length") == 0 and "run" not in self.browser.run("document.title").split()
 
     def a_node_that_was_started_anew_is_seen(self):
