@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use http_body_util::{BodyExt, Limited};
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use hyper::header::{CONNECTION, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -103,11 +103,19 @@ async fn serve(stream: TcpStream, state: &Arc<State>) {
 
 async fn answer(state: &State, request: Request<Incoming>) -> Page {
     let (head, body) = request.into_parts();
+    if body.size_hint().lower() > BODY as u64 {
+        return too_large();
+    }
     match tokio::time::timeout(PATIENCE, Limited::new(body, BODY).collect()).await {
         Ok(Ok(body)) => routes::answer(state, &head, &body.to_bytes()),
-        Ok(Err(_)) => closing(text(StatusCode::PAYLOAD_TOO_LARGE, &format!("at most {BODY} bytes of body"))),
+        // It has more, or was cut off.
+        Ok(Err(_)) => too_large(),
         Err(_) => closing(text(StatusCode::REQUEST_TIMEOUT, "the body of the request did not come")),
     }
+}
+
+fn too_large() -> Page {
+    closing(text(StatusCode::PAYLOAD_TOO_LARGE, &format!("at most {BODY} bytes of body")))
 }
 
 /// The connection ends with it: where the next request begins is not known.
