@@ -111,8 +111,9 @@ pub(super) struct Args {
     #[arg(long, help_heading = "Process")]
     pub(super) kl: bool,
 
-    /// Serve /health, /ready and /metrics to those who watch the node there; port 0: one that is free.
-    /// It asks nobody who they are [default: off]
+    /// Serve those who watch the node there: a page to look at, /metrics, /health and /ready; and
+    /// /log-level, to change --log-level. It asks nobody who they are; port 0: one that is free
+    /// [default: off]
     #[arg(long, value_name = "HOST:PORT", help_heading = "Watching", value_parser = admin)]
     pub(super) admin: Option<String>,
     /// Log each request that takes as many milliseconds, such as 100 or 0.5, with its key; 0 logs all. At most

@@ -76,7 +76,7 @@ pub(super) async fn execute(
             session.in_turn = true;
             if ready.is_err() {
                 tracing::info!(
-                    "a change has waited for {patience:?} for what another has reserved: the last try"
+                    "a change has waited for {patience:?} for a key that others have locked, and is tried for the last time"
                 );
             }
         }

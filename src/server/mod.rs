@@ -130,6 +130,7 @@ pub fn run(
     drop(main);
     std::thread::sleep(GRACE);
     workers.stop();
+    signals.forget_extension();
     if let Some(extension) = extension.and_then(Arc::into_inner) {
         extension.end();
     }

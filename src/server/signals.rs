@@ -4,8 +4,9 @@
 //! minutes.
 
 use std::io;
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::{Arc, Weak};
 
+use parking_lot::Mutex;
 use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -19,13 +20,13 @@ pub struct Signals {
     logging: Logging,
     manager: Manager,
     /// Scripts that SIGHUP loads anew, once there are some.
-    extension: OnceLock<Weak<Extension>>,
+    extension: Mutex<Option<Weak<Extension>>>,
 }
 
 impl Signals {
     /// Obeys them from now on. Errors: the system's, of a thread or a handler.
     pub fn obey(logging: Logging, manager: Manager) -> io::Result<Arc<Self>> {
-        let signals = Arc::new(Self { logging, manager, extension: OnceLock::new() });
+        let signals = Arc::new(Self { logging, manager, extension: Mutex::new(None) });
         let runtime = Builder::new_current_thread().enable_io().build()?;
         let (mut hang_up, mut user) = {
             let _entered = runtime.enter();
@@ -48,8 +49,12 @@ impl Signals {
 
     /// SIGHUP loads these scripts anew from now on.
     pub(super) fn set_extension(&self, extension: &Arc<Extension>) {
-        // A node sets it once.
-        let _ = self.extension.set(Arc::downgrade(extension));
+        *self.extension.lock() = Some(Arc::downgrade(extension));
+    }
+
+    /// And none any more; if they are being loaded that is waited for.
+    pub(super) fn forget_extension(&self) {
+        *self.extension.lock() = None;
     }
 
     fn reload(&self) {
@@ -57,7 +62,8 @@ impl Signals {
             Ok(()) => crate::system!("log file opened anew"),
             Err(error) => tracing::error!("{error}"),
         }
-        let Some(extension) = self.extension.get().and_then(Weak::upgrade) else { return };
+        let known = self.extension.lock();
+        let Some(extension) = known.as_ref().and_then(Weak::upgrade) else { return };
         match extension.reload() {
             Ok(()) => crate::system!("scripts loaded anew"),
             Err(error) => tracing::error!("{error}; the scripts that were loaded before stay"),

@@ -347,7 +347,7 @@ impl Shared {
         });
         // So that nobody holds on to the removed file.
         self.pass_all_stripes();
-        tracing::debug!(segment = segment.number(), "removed");
+        tracing::debug!(segment = segment.number(), "compaction: segment removed");
         Ok(())
     }
 
