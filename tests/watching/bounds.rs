@@ -86,7 +86,7 @@ fn a_crowd_of_idle_connections() {
     let (node, admin) = Admin::start(folder.path(), &[MEMORY]);
     let open = || std::fs::read_dir(format!("/proc/{}/fd", node.pid())).unwrap().count();
     let before = open();
-    let crowd: Vec<TcpStream> = (0..200).map(|_| admin.connect().unwrap()).collect();
+    let crowd: Vec<TcpStream> = (0..150).map(|_| admin.connect().unwrap()).collect();
     eventually("64 are served", Duration::from_secs(30), || open() >= before + 64);
     std::thread::sleep(Duration::from_millis(200));
     assert!(open() <= before + 65, "{} descriptors more", open() - before);

@@ -35,6 +35,13 @@ fn timed(scrape: &Scrape, command: &str) -> u64 {
     count as u64
 }
 
+/// A scrape in which at least so many requests have their time, which is noted a moment after the reply.
+fn scrape_with(admin: Admin, requests: u64) -> Scrape {
+    let timed = |scrape: &Scrape| scrape.sum("lcnode_request_duration_seconds_count", &[]) as u64;
+    eventually("all have their times", Duration::from_secs(30), || timed(&admin.scrape()) >= requests);
+    admin.scrape()
+}
+
 const SCRIPT: &str = "@
     function echo(key, value) return value end
     function fail(key, value) error('as asked') end
@@ -78,7 +85,6 @@ fn binary_requests_by_command_and_outcome() {
         assert!(node.client().put("held", "value"));
     });
 
-    let scrape = admin.scrape();
     let expected = [
         ("put", [106, 0, 0, 1]),
         ("get", [100, 3, 0, 0]),
@@ -92,13 +98,14 @@ fn binary_requests_by_command_and_outcome() {
         ("ext", [2, 1, 0, 0]),
         ("misc", [1, 1, 0, 0]),
     ];
+    let all: u64 = expected.iter().flat_map(|(_, counts)| counts).sum();
+    // One more is that by which the test's support sees that the node answers; one never became a request.
+    let scrape = scrape_with(admin, all);
     for (command, counts) in expected {
         assert_eq!(outcomes(&scrape, "binary", command), counts, "{command}");
         // What never became a request took no time.
         assert_eq!(timed(&scrape, command), counts[..3].iter().sum::<u64>(), "{command}");
     }
-    let all: u64 = expected.iter().flat_map(|(_, counts)| counts).sum();
-    // One more is that by which the test's support sees that the node answers.
     assert_eq!(scrape.sum("lcnode_requests_total", &[]) as u64, all + 1);
     assert_eq!(scrape.one("lcnode_rejected_requests_total", &[("dialect", "binary")]), 1.0);
     assert_eq!(scrape.one("lcnode_rejected_requests_total", &[("dialect", "none")]), 1.0);
@@ -128,7 +135,8 @@ fn requests_add_up_over_threads() {
                 });
             }
         });
-        let scrape = admin.scrape();
+        // And that by which the test's support sees that the node answers.
+        let scrape = scrape_with(admin, 3201);
         for command in ["put", "get"] {
             assert_eq!(outcomes(&scrape, "binary", command), [1600, 0, 0, 0], "{args:?}");
             assert_eq!(timed(&scrape, command), 1600, "{args:?}");
