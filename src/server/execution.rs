@@ -43,7 +43,7 @@ struct Todo<'a> {
 }
 
 enum Work<'a> {
-    Request(Request<'a>, Form<'a>),
+    Request(Request<'a>, Form),
     /// The answer is known.
     Answer(Option<Command>, &'static [u8]),
 }
@@ -80,7 +80,7 @@ pub(super) struct Execution {
 pub(super) fn carry_out(
     node: &Node,
     session: &mut Session,
-    (request, form): (&Request<'_>, &Form<'_>),
+    (request, form): (&Request<'_>, &Form),
     output: &mut Vec<u8>,
 ) {
     session.dialect = form.dialect();
