@@ -45,7 +45,7 @@ struct Todo<'a> {
 enum Work<'a> {
     /// A request of the binary dialect: on its own, so that it is not moved about with what the others need.
     Binary(Request<'a>),
-    Text(Request<'a>, Form<'a>),
+    Text(Request<'a>, Form),
     /// The answer is known.
     Answer(Option<Command>, &'static [u8]),
 }
@@ -82,7 +82,7 @@ pub(super) struct Execution {
 pub(super) fn carry_out(
     node: &Node,
     session: &mut Session,
-    (request, form): (&Request<'_>, &Form<'_>),
+    (request, form): (&Request<'_>, &Form),
     output: &mut Vec<u8>,
 ) {
     session.dialect = form.dialect();

@@ -78,6 +78,7 @@ pub(crate) fn encode(request: &Request<'_>) -> Vec<u8> {
         | Request::Rnum
         | Request::Size
         | Request::Stat => message(id, &[], &[]),
+        _ => panic!("{request:?} is of another dialect"),
     }
 }
 
