@@ -8,6 +8,7 @@ use lcnode_protocol::{Arena, Command, Request, binary, http, memcached};
 
 use crate::dispatch::{self, Node, Session};
 use crate::server::aside::Why;
+use crate::server::crowd;
 use crate::server::handshake::{self, Handover};
 
 /// When this many bytes of replies are waiting, they are sent before more requests are carried out.
@@ -186,6 +187,26 @@ impl Execution {
                 }
             }
         }
+    }
+
+    /// Whether requests that were just read are to give their turn away, because the first of them will wait for memory.
+    /// Not of HTTP: looking at a head twice costs what is won. Nor a put, which waits for nothing.
+    #[inline]
+    pub(super) fn gives_way(&mut self, input: &[u8], arena: &mut Arena) -> bool {
+        const PUT: u8 = Command::Put.id();
+        let may_wait = match input {
+            [binary::MAGIC, PUT, ..] | [b's', ..] => false,
+            [first, ..] => !first.is_ascii_uppercase(),
+            [] => false,
+        };
+        if !may_wait || !crowd::is_likely() {
+            return false;
+        }
+        arena.reset();
+        let Ok(Step::Request { request, .. }) = self.decoder.decode(input, arena) else { return false };
+        let Some(key) = request.key().filter(|_| !request.is_blind_put()) else { return false };
+        crowd::join(&self.node.store, key);
+        true
     }
 
     #[inline]

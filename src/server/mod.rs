@@ -3,6 +3,7 @@
 mod aside;
 mod budget;
 mod connection;
+mod crowd;
 mod execution;
 mod group;
 mod handshake;
