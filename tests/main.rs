@@ -22,6 +22,7 @@ mod connections;
 mod crash;
 mod full_disk;
 mod masks;
+mod memcached;
 mod model;
 mod replication;
 mod scripts;
