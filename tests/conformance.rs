@@ -121,7 +121,7 @@ fn replay_step(client: &mut Client, step: &Value, sending: &mut Sending) -> Resu
     }
     send(client, &request, step["chunk"].as_u64(), sending);
     if let Some(prefix) = step["prefix"].as_str() {
-        let line = line(client);
+        let line = line(client)?;
         return if line.starts_with(prefix) {
             Ok(())
         } else {
@@ -145,11 +145,11 @@ fn replay_step(client: &mut Client, step: &Value, sending: &mut Sending) -> Resu
 
 /// A reply with this status and body; of a HEAD, with this length and no body.
 fn replay_http(client: &mut Client, expected: &Value, head: Option<u64>) -> Result<(), String> {
-    let first = line(client);
+    let first = line(client)?;
     let status = first.split(' ').nth(1).and_then(|status| status.parse::<u64>().ok());
     let mut length = None;
     loop {
-        let line = line(client).to_ascii_lowercase();
+        let line = line(client)?.to_ascii_lowercase();
         if line == "\r\n" {
             break;
         }
@@ -171,12 +171,13 @@ fn replay_http(client: &mut Client, expected: &Value, head: Option<u64>) -> Resu
 }
 
 /// A line with its end.
-fn line(client: &mut Client) -> String {
+fn line(client: &mut Client) -> Result<String, String> {
     let mut line = Vec::new();
     while !line.ends_with(b"\r\n") {
-        line.extend(client.take(1));
+        let byte = client.try_take::<1>();
+        line.extend(byte.map_err(|error| format!("after {}: {error}", line.escape_ascii()))?);
     }
-    String::from_utf8(line).unwrap()
+    String::from_utf8(line).map_err(|error| error.to_string())
 }
 
 fn send(client: &mut Client, request: &[u8], chunk: Option<u64>, sending: &mut Sending) {
