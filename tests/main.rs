@@ -23,6 +23,7 @@ mod crash;
 mod dialects;
 mod full_disk;
 mod masks;
+mod memcached;
 mod model;
 mod replication;
 mod scripts;

@@ -109,7 +109,7 @@ pub(super) fn fetch(
     reply: &mut impl Reply,
 ) {
     let touch = touch.filter(|_| node.honours_exptime);
-    let mut calls = 0_u64;
+    let (mut calls, mut misses) = (0_u64, 0_u64);
     let mut is_too_large = false;
     reply.begin_list();
     let mut keys = keys.iter();
@@ -128,18 +128,15 @@ pub(super) fn fetch(
                 return;
             }
             calls += 1;
-            if !is_found {
-                node.counters.miss(session.shard, Miss::Get);
-            }
+            misses += u64::from(!is_found);
             if reply.len() > node.max_reply {
                 is_too_large = true;
                 break 'all;
             }
         }
     }
-    for _ in 0..calls {
-        node.counters.count(session.shard, Command::Get);
-    }
+    (0..calls).for_each(|_| node.counters.count(session.shard, Command::Get));
+    (0..misses).for_each(|_| node.counters.miss(session.shard, Miss::Get));
     match is_too_large {
         true => read::too_large(node, session, Command::Get, reply),
         false => reply.end_list(),
@@ -158,9 +155,7 @@ fn fetch_one(
     let Some(exptime) = touch else { return read_one(node, session, key, reply) };
     if expiry::is_over(node, exptime) {
         // It is seen for the last time.
-        let start = reply.len();
         let is_found = read_one(node, session, key, reply);
-        debug_assert!(is_found || reply.len() == start);
         touch_one(node, session, key, exptime);
         is_found
     } else {
