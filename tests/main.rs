@@ -21,6 +21,7 @@ mod conformance;
 mod connections;
 mod crash;
 mod full_disk;
+mod http;
 mod masks;
 mod model;
 mod replication;
