@@ -38,10 +38,22 @@ fn seed() -> u64 {
 
 /// A request that is often a good one.
 fn request(random: &mut Random) -> String {
-    let method =
-        random.one(&["GET", "GET", "HEAD", "PUT", "PUT", "POST", "POST", "DELETE", "OPTIONS", "GET", "PUT", "DELETE", "PATCH"]);
-    let target =
-        random.one(&["/k", "/", "/a%20b", "/a+b", "http://h/k", "/", "*", "/%41", "/%zz", "/kkkkkkkkkkkkkkkkkkkkkkk"]);
+    let method = random.one(&[
+        "GET", "GET", "HEAD", "PUT", "PUT", "POST", "POST", "DELETE", "OPTIONS", "GET", "PUT", "DELETE",
+        "PATCH",
+    ]);
+    let target = random.one(&[
+        "/k",
+        "/",
+        "/a%20b",
+        "/a+b",
+        "http://h/k",
+        "/",
+        "*",
+        "/%41",
+        "/%zz",
+        "/kkkkkkkkkkkkkkkkkkkkkkk",
+    ]);
     let version = random.one(&["HTTP/1.1", "HTTP/1.1", "HTTP/1.1", "HTTP/1.1", "HTTP/1.0", "HTTP/2"]);
     let mut head = format!("{method} {target} {version}\r\n");
     for _ in 0..random.below(5) {
