@@ -25,7 +25,7 @@ use lcnode_storage::{Hold, Options, Place, Store};
 use parking_lot::Mutex;
 
 use config::{Config, DatabaseKind, Listen, MasterAddress};
-use dispatch::{Commands, Counters, NamedMaster, Node};
+use dispatch::{Commands, Counters, DelayedFlush, NamedMaster, Node};
 use logging::Logging;
 use process::daemon::{self, Ready, Role};
 use process::{limits, pid_file::PidFile};
@@ -214,6 +214,9 @@ fn node(config: &Config, store: Arc<Store>, replication: Replication, begin: u64
         acknowledges_durable: config.sync == config::SyncMode::Always,
         counters: Counters::new(config.threads),
         limits: Limits { max_key: config.max_key, max_value: config.max_value },
+        honours_exptime: config.honours_exptime,
+        delayed_flush: DelayedFlush::new(),
+        threads: config.threads,
         max_reply: usize::try_from(config.max_buffered).unwrap_or(usize::MAX),
         backup_dir: config.backup_dir.clone(),
         update_logs: config.replication.update_logs.clone(),

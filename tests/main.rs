@@ -20,6 +20,7 @@ mod commands;
 mod conformance;
 mod connections;
 mod crash;
+mod dialects;
 mod full_disk;
 mod http;
 mod masks;

@@ -55,7 +55,7 @@ pub enum Step<'a> {
         /// The request, borrowing from the input or the arena.
         request: Request<'a>,
         /// How its reply is written.
-        form: Form<'a>,
+        form: Form,
         /// How many bytes of the input it took.
         used: usize,
     },
@@ -74,16 +74,16 @@ pub enum Step<'a> {
 
 /// How the reply of a request is written.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Form<'a> {
+pub enum Form {
     /// By [`binary::Encoder`].
     Binary,
     /// By [`memcached::Encoder`].
-    Memcached(memcached::Form<'a>),
+    Memcached(memcached::Form),
     /// By [`http::Encoder`].
     Http(http::Form),
 }
 
-impl Form<'_> {
+impl Form {
     /// The dialect.
     #[inline]
     #[must_use]
@@ -182,7 +182,8 @@ enum Talk {
 /// Decodes the requests of one connection, in whatever dialect each of them is.
 #[derive(Debug, Clone)]
 pub struct Decoder {
-    binary: binary::Decoder,
+    /// The one of requests that begin with [`binary::MAGIC`].
+    pub binary: binary::Decoder,
     memcached: memcached::Decoder,
     http: http::Decoder,
 }

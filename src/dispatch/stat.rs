@@ -78,7 +78,7 @@ fn memory() -> (u64, u64) {
 }
 
 /// Seconds of CPU time in user code and in the kernel.
-fn cpu() -> (f64, f64) {
+pub(super) fn cpu() -> (f64, f64) {
     let seconds = |time: TimeVal| time.tv_sec() as f64 + time.tv_usec() as f64 / 1e6;
     match getrusage(UsageWho::RUSAGE_SELF) {
         Ok(usage) => (seconds(usage.user_time()), seconds(usage.system_time())),

@@ -43,7 +43,9 @@ struct Todo<'a> {
 }
 
 enum Work<'a> {
-    Request(Request<'a>, Form<'a>),
+    /// A request of the binary dialect: on its own, so that it is not moved about with what the others need.
+    Binary(Request<'a>),
+    Text(Request<'a>, Form),
     /// The answer is known.
     Answer(Option<Command>, &'static [u8]),
 }
@@ -80,7 +82,7 @@ pub(super) struct Execution {
 pub(super) fn carry_out(
     node: &Node,
     session: &mut Session,
-    (request, form): (&Request<'_>, &Form<'_>),
+    (request, form): (&Request<'_>, &Form),
     output: &mut Vec<u8>,
 ) {
     session.dialect = form.dialect();
@@ -117,7 +119,9 @@ impl Execution {
             if batch.len() > 1 {
                 // Puts have their buckets fetched themselves, and don't wait for them.
                 self.node.store.prefetch(batch.iter().filter_map(|todo| match &todo.work {
-                    Work::Request(request, _) if !request.is_blind_put() => request.key(),
+                    Work::Binary(request) | Work::Text(request, _) if !request.is_blind_put() => {
+                        request.key()
+                    }
                     _ => None,
                 }));
             }
@@ -126,7 +130,11 @@ impl Execution {
                 used += len;
                 let mut close = false;
                 match work {
-                    Work::Request(request, form) => {
+                    Work::Binary(request) => {
+                        self.count(Some(request.command()));
+                        carry_out(&self.node, &mut self.session, (request, &Form::Binary), output);
+                    }
+                    Work::Text(request, form) => {
                         self.count(form.counted(request));
                         carry_out(&self.node, &mut self.session, (request, form), output);
                         close = form.closes();
@@ -192,25 +200,49 @@ impl Execution {
     fn decode<'a>(&mut self, input: &'a [u8], arena: &'a Arena, batch: &mut Batch<'a>) -> End {
         let mut used = 0;
         while !batch.is_full() {
-            let (work, len) = match self.decoder.decode(&input[used..], arena) {
-                Ok(Step::Request { request: Request::Repl { ts, sid }, .. }) => {
-                    return End::HandOver(Handover::Original { ts, sid });
+            let input = &input[used..];
+            let (work, len) = if input.first() == Some(&binary::MAGIC) {
+                match self.decoder.binary.decode(input) {
+                    Ok(binary::Step::Request { request: Request::Repl { ts, sid }, .. }) => {
+                        return End::HandOver(Handover::Original { ts, sid });
+                    }
+                    Ok(binary::Step::Request { request: Request::Follow(hello), .. }) => {
+                        return End::HandOver(Handover::Follower(hello));
+                    }
+                    Ok(binary::Step::Request { request, used: len })
+                        if dispatch::is_slow(&self.node, &request) =>
+                    {
+                        return End::Slow { len, close: false };
+                    }
+                    Ok(binary::Step::Request { request, used }) => (Work::Binary(request), used),
+                    Ok(binary::Step::Incomplete { at_least }) => {
+                        return End::Incomplete { at_least, interim: b"" };
+                    }
+                    Err(reject) => return End::Reject(reject.into()),
                 }
-                Ok(Step::Request { request: Request::Follow(hello), .. }) => {
-                    return End::HandOver(Handover::Follower(hello));
+            } else {
+                match self.text(input, arena) {
+                    Ok(done) => done,
+                    Err(end) => return end,
                 }
-                Ok(Step::Request { request, form, used: len }) if dispatch::is_slow(&self.node, &request) => {
-                    return End::Slow { len, close: form.closes() };
-                }
-                Ok(Step::Request { request, form, used }) => (Work::Request(request, form), used),
-                Ok(Step::Answer { counted, reply, used }) => (Work::Answer(counted, reply), used),
-                Ok(Step::Incomplete { at_least, interim }) => return End::Incomplete { at_least, interim },
-                Ok(Step::Quit) => return End::Quit,
-                Err(reject) => return End::Reject(reject),
             };
             batch.push(Todo { work, len });
             used += len;
         }
         End::Full
+    }
+
+    /// The same for one of the other dialects.
+    fn text<'a>(&mut self, input: &'a [u8], arena: &'a Arena) -> Result<(Work<'a>, usize), End> {
+        match self.decoder.decode(input, arena) {
+            Ok(Step::Request { request, form, used: len }) if dispatch::is_slow(&self.node, &request) => {
+                Err(End::Slow { len, close: form.closes() })
+            }
+            Ok(Step::Request { request, form, used }) => Ok((Work::Text(request, form), used)),
+            Ok(Step::Answer { counted, reply, used }) => Ok((Work::Answer(counted, reply), used)),
+            Ok(Step::Incomplete { at_least, interim }) => Err(End::Incomplete { at_least, interim }),
+            Ok(Step::Quit) => Err(End::Quit),
+            Err(reject) => Err(End::Reject(reject)),
+        }
     }
 }

@@ -19,7 +19,7 @@ use tokio::sync::Semaphore;
 pub use listener::Listener;
 
 use crate::config::ScriptConfig;
-use crate::dispatch::Node;
+use crate::dispatch::{DelayedFlush, Node};
 use crate::logging::Logging;
 use crate::scripts::{Extension, ScriptError};
 use aside::SLOW;
@@ -92,7 +92,8 @@ pub fn run(
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut hang_up = signal(SignalKind::hangup())?;
         let accepting = listener.accept(&shared, &workers)?;
-        tokio::pin!(accepting);
+        let flushing = DelayedFlush::carry_out(Arc::clone(&shared.node));
+        tokio::pin!(accepting, flushing);
         ready();
         loop {
             tokio::select! {
@@ -108,6 +109,7 @@ pub fn run(
                         tokio::task::spawn_blocking(move || reload(&extension));
                     }
                 }
+                never = &mut flushing => match never {},
                 () = &mut accepting => return Ok::<(), std::io::Error>(()),
             }
         }

@@ -63,6 +63,14 @@ pub(crate) fn encode(request: &Request<'_>) -> Vec<u8> {
             hello.encode(&mut wire);
             wire
         }
+        Request::Store { .. }
+        | Request::Fetch { .. }
+        | Request::Touch { .. }
+        | Request::Adjust { .. }
+        | Request::Flush { .. }
+        | Request::Stats
+        | Request::Version
+        | Request::Options => panic!("not of the binary dialect"),
         Request::IterInit
         | Request::IterNext
         | Request::Sync
@@ -70,6 +78,7 @@ pub(crate) fn encode(request: &Request<'_>) -> Vec<u8> {
         | Request::Rnum
         | Request::Size
         | Request::Stat => message(id, &[], &[]),
+        _ => panic!("{request:?} is of another dialect"),
     }
 }
 
