@@ -84,7 +84,7 @@ fn feed(stream: &[u8], cuts: &[usize], limits: Limits, patient: bool) -> Outcome
 }
 
 /// Checks what the decoder promises of a request of HTTP, and answers it with its own parts.
-fn answer(request: &Request<'_>, form: &Form<'_>, limits: Limits) -> String {
+fn answer(request: &Request<'_>, form: &Form, limits: Limits) -> String {
     let Form::Http(form) = form else { return String::new() };
     assert!(request.key().unwrap_or_default().len() <= limits.max_key as usize);
     let mut out = b"before".to_vec();
