@@ -22,6 +22,7 @@ mod connections;
 mod crash;
 mod dialects;
 mod full_disk;
+mod http;
 mod masks;
 mod memcached;
 mod model;

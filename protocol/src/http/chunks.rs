@@ -87,7 +87,7 @@ impl Walk {
                     if matches!(line, b"" | b"\r") {
                         self.next = Next::End;
                     } else {
-                        self.ignore(line.len())?;
+                        self.ignore(line.len() + 1)?;
                     }
                 }
                 Next::End => return Ok(None),

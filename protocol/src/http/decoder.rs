@@ -26,7 +26,7 @@ const BAD_REQUEST: &[u8] =
 
 /// Decodes the requests of one connection.
 ///
-/// Reads nothing twice of a request that is not all there, but its head: once when that is whole, once when all is.
+/// What was seen of a request that is not all there is not looked at again until it is.
 #[derive(Debug, Clone)]
 pub struct Decoder {
     limits: Limits,
@@ -40,8 +40,8 @@ enum Progress {
     Head(usize),
     /// The head is in order, and the request ends here.
     Length(usize),
-    /// The head is in order, and a body in chunks begins there, of which so much was walked.
-    Chunks(usize, Walk),
+    /// The head is in order, and so much of a body in chunks was walked.
+    Chunks(Walk),
 }
 
 /// Where the body is.
@@ -138,7 +138,7 @@ impl Decoder {
                 }
             }
             Progress::Length(end) => Ok((input.len() < *end).then_some(*end)),
-            Progress::Chunks(_, walk) => Ok(walk.advance(input, self.limits.max_value as usize, |_| ())?),
+            Progress::Chunks(walk) => Ok(walk.advance(input, self.limits.max_value as usize, |_| ())?),
         }
     }
 
@@ -147,14 +147,11 @@ impl Decoder {
     fn body(&mut self, input: &[u8], start: usize, head: &Head<'_>) -> Result<Result<Body, usize>, Reject> {
         let max = self.limits.max_value as usize;
         if head.is_chunked {
-            let mut walk = match &self.progress {
-                Progress::Chunks(from, walk) if *from == start => walk.clone(),
-                _ => Walk::new(start),
-            };
+            let mut walk = Walk::new(start);
             return Ok(match walk.advance(input, max, |_| ())? {
                 None => Ok(Body::Chunks(start, walk)),
                 Some(at_least) => {
-                    self.progress = Progress::Chunks(start, walk);
+                    self.progress = Progress::Chunks(walk);
                     Err(at_least)
                 }
             });

@@ -78,7 +78,6 @@ pub(crate) fn encode(request: &Request<'_>) -> Vec<u8> {
         | Request::Rnum
         | Request::Size
         | Request::Stat => message(id, &[], &[]),
-        _ => panic!("{request:?} is of another dialect"),
     }
 }
 
