@@ -1,10 +1,12 @@
-//! The log, in ttserver's form: `DATE` TAB `LEVEL` TAB `message` LF.
+//! The log, in ttserver's form: `DATE` TAB `LEVEL` TAB `message` LF; or an object of JSON a line.
 //!
 //! Code logs with [`tracing`]'s macros, and with [`system!`](crate::system) for the SYSTEM lines of a
-//! node's life, which no verbosity hides. Fields follow the message as ` name=value`. One event is one
-//! line of at most 8192 bytes, whatever a client put into it: control characters are escaped.
-//! A line that the verbosity hides costs one load of an atomic.
+//! node's life, which no level hides. Fields follow the message as ` name=value`, in JSON as members of their
+//! own types. One event is one line of at most 8192 bytes, whatever a client put into it: control characters
+//! are escaped. Levels can change while the node runs; a line that they hide costs one load of an atomic.
 
+mod json;
+mod levels;
 mod line;
 mod sink;
 
@@ -15,16 +17,18 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use parking_lot::Mutex;
 use thiserror::Error;
 use tracing::Subscriber;
-use tracing::level_filters::LevelFilter;
 use tracing::subscriber::SetGlobalDefaultError;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::{Registry, reload};
 
+pub use self::levels::{Levels, LevelsError};
 use self::line::LineFormat;
 use self::sink::Sink;
-use crate::config::{LogTarget, Verbosity};
+use crate::config::{LogForm, LogTarget};
 
 /// The target that marks an event as SYSTEM.
 pub const SYSTEM: &str = "system";
@@ -43,6 +47,10 @@ macro_rules! system {
 #[derive(Debug, Clone)]
 pub struct Logging {
     sink: Arc<Sink>,
+    filter: reload::Handle<Targets, Registry>,
+    /// Those of the command line.
+    configured: Arc<Levels>,
+    shown: Arc<Mutex<Levels>>,
 }
 
 /// Why there is no log.
@@ -68,9 +76,9 @@ impl Logging {
     ///
     /// A log file is appended to, and created with mode 0644 less the umask. Errors: the file cannot be
     /// opened; a log was installed before.
-    pub fn install(target: &LogTarget, verbosity: Verbosity) -> Result<Self, LoggingError> {
-        let logging = Self::open(target)?;
-        tracing::subscriber::set_global_default(logging.subscriber(verbosity))?;
+    pub fn install(target: &LogTarget, form: LogForm, levels: &Levels) -> Result<Self, LoggingError> {
+        let (logging, subscriber) = Self::open(target, form, levels)?;
+        tracing::subscriber::set_global_default(subscriber)?;
         log_panics();
         Ok(logging)
     }
@@ -83,23 +91,54 @@ impl Logging {
         self.sink.reopen()
     }
 
-    fn open(target: &LogTarget) -> Result<Self, LoggingError> {
-        Ok(Self { sink: Arc::new(Sink::open(target)?) })
+    /// The levels that hold now.
+    #[must_use]
+    pub fn levels(&self) -> Levels {
+        self.shown.lock().clone()
     }
 
-    fn subscriber(&self, verbosity: Verbosity) -> impl Subscriber + use<> {
-        let level = match verbosity {
-            Verbosity::Debug => LevelFilter::DEBUG,
-            Verbosity::Info => LevelFilter::INFO,
-            Verbosity::Error => LevelFilter::ERROR,
-        };
-        let shown = Targets::new().with_default(level).with_target(SYSTEM, LevelFilter::INFO);
+    /// Shows the lines of other levels from now on, written as for `--log-level`. A SYSTEM line says so; `who` asked for it.
+    ///
+    /// Gives the levels that hold then. Errors: the text says none, and those before stay.
+    pub fn set_levels(&self, text: &str, who: &str) -> Result<Levels, LevelsError> {
+        let levels: Levels = text.parse()?;
+        self.change(&mut self.shown.lock(), levels.clone(), who);
+        Ok(levels)
+    }
+
+    /// Shows everything, or if that is so already what the command line says.
+    pub fn toggle_debug(&self, who: &str) {
+        let mut shown = self.shown.lock();
+        let levels = if *shown == Levels::DEBUG { Levels::clone(&self.configured) } else { Levels::DEBUG };
+        self.change(&mut shown, levels, who);
+    }
+
+    fn change(&self, shown: &mut Levels, levels: Levels, who: &str) {
+        // It fails where the log is none of this process's any more, and then nothing is shown anyway.
+        let _ = self.filter.reload(levels.targets());
+        let before = std::mem::replace(shown, levels);
+        crate::system!("log level: {shown} from now on, {before} until now, changed by {who}");
+    }
+
+    fn open(
+        target: &LogTarget,
+        form: LogForm,
+        levels: &Levels,
+    ) -> Result<(Self, impl Subscriber + use<>), LoggingError> {
+        let sink = Arc::new(Sink::open(target)?);
+        let (filter, handle) = reload::Layer::new(levels.targets());
         let lines = tracing_subscriber::fmt::layer()
-            .event_format(LineFormat)
-            .with_writer(Arc::clone(&self.sink))
+            .event_format(LineFormat(form))
+            .with_writer(Arc::clone(&sink))
             // A full disk must not end a node that can still serve.
             .log_internal_errors(false);
-        tracing_subscriber::registry().with(shown).with(lines)
+        let logging = Self {
+            sink,
+            filter: handle,
+            configured: Arc::new(levels.clone()),
+            shown: Arc::new(Mutex::new(levels.clone())),
+        };
+        Ok((logging, tracing_subscriber::registry().with(filter).with(lines)))
     }
 }
 

@@ -3,6 +3,7 @@
 //! From here: `config` says what was typed, `process` detaches and writes the pid file, `server` owns
 //! sockets and threads, `dispatch` carries requests out on the store. `tools` does what needs no node.
 
+mod admin;
 mod config;
 mod dispatch;
 mod logging;
@@ -24,12 +25,15 @@ use lcnode_protocol::Limits;
 use lcnode_storage::{Hold, Options, Place, Store};
 use parking_lot::Mutex;
 
+use admin::Admin;
 use config::{Config, DatabaseKind, Listen, MasterAddress};
 use dispatch::{Commands, Counters, DelayedFlush, NamedMaster, Node};
 use logging::Logging;
+use process::activation::Inherited;
 use process::daemon::{self, Ready, Role};
+use process::systemd::{self, Manager};
 use process::{limits, pid_file::PidFile};
-use server::{Listener, Settings};
+use server::{Listener, Settings, Signals};
 
 fn main() -> ExitCode {
     if let Some(code) = tools::run(std::env::args_os()) {
@@ -56,6 +60,7 @@ fn main() -> ExitCode {
             if config.log_target != config::LogTarget::Stdout {
                 tracing::error!("{error}");
             }
+            systemd::failed(&error.to_string());
             eprintln!("{}: {error}", config.identity.program());
             ExitCode::FAILURE
         }
@@ -65,7 +70,9 @@ fn main() -> ExitCode {
 /// A node's life: log, pid file, database, socket, requests, and all of it back again.
 fn serve(config: &Config, ready: Ready) -> Result<(), Box<dyn Error>> {
     let started = Instant::now();
-    let logging = Logging::install(&config.log_target, config.verbosity)?;
+    // Before there is any thread.
+    let inherited = Inherited::take()?;
+    let logging = Logging::install(&config.log_target, config.log_form, &config.levels)?;
     let pid = std::process::id();
     system!("--------- logging started [{pid}] --------");
     let _pid_file =
@@ -73,7 +80,13 @@ fn serve(config: &Config, ready: Ready) -> Result<(), Box<dyn Error>> {
     if let Some(path) = &config.pid_file {
         system!("process ID configuration: path={} pid={pid}", path.display());
     }
-    system!("server configuration: {}", address(&config.listen));
+    let manager = Manager::default();
+    let signals = Signals::obey(logging.clone(), manager.clone())?;
+    let address = inherited.as_ref().map_or_else(|| address(&config.listen), address_of_inherited);
+    system!("server configuration: {address}");
+    if inherited.is_some() && config.listen_is_given {
+        tracing::warn!("--host and --port have no effect: the socket is the one that systemd opened");
+    }
     system!("maximum connection: {}", limits::raise_open_files()?);
     for note in &config.notes {
         tracing::warn!("{note}");
@@ -89,7 +102,16 @@ fn serve(config: &Config, ready: Ready) -> Result<(), Box<dyn Error>> {
     }
     scripts::check(&config.scripts)?;
     // Bound before the database is opened: a port in use must not cost a recovery.
-    let listener = Listener::bind(&config.listen)?;
+    let admin = config
+        .admin
+        .as_deref()
+        .map(|address| Admin::start(address, &config.database.name, logging))
+        .transpose()?;
+    let listener = match inherited {
+        Some(socket) => Listener::Inherited(socket),
+        None => Listener::bind(&config.listen)?,
+    };
+    let opening = manager.phase("opening the database");
     let store = Arc::new(open(config)?);
     if config.mask != config::Mask::NONE {
         system!("command bit mask: {}", config.mask);
@@ -97,13 +119,30 @@ fn serve(config: &Config, ready: Ready) -> Result<(), Box<dyn Error>> {
     let begin = time_stamp(config);
     let replication = Replication::start(Arc::clone(&store), replication(config, begin))?;
     let node = node(config, store, replication, begin, started);
-    let settings =
-        Settings { threads: config.threads, timeout: config.timeout, max_buffered: config.max_buffered };
+    let settings = Settings {
+        threads: config.threads,
+        timeout: config.timeout,
+        max_buffered: config.max_buffered,
+        measures: admin.is_some(),
+        slow_log: config.slow_log,
+    };
     system!("service started: {pid}");
     let mut told = Ok(());
-    let node = server::run(node, &config.scripts, listener, settings, &logging, || {
+    let mut stopping = None;
+    let ready = |shared| {
+        if let Some(admin) = &admin {
+            admin.serving(shared);
+        }
         system!("listening started");
         told = ready.signal();
+        drop(opening);
+        manager.ready(&format!("serving {} on {address}", config.database.name));
+    };
+    let node = server::run(node, &config.scripts, listener, settings, &signals, ready, || {
+        if let Some(admin) = &admin {
+            admin.stopping();
+        }
+        stopping = Some(manager.stopping());
     })?;
     told?;
     system!("listening finished");
@@ -119,6 +158,10 @@ fn serve(config: &Config, ready: Ready) -> Result<(), Box<dyn Error>> {
         Some(why) => Err(why.into()),
         None => Ok(()),
     }
+}
+
+fn address_of_inherited(socket: &Inherited) -> String {
+    format!("socket of systemd, {}", socket.address())
 }
 
 fn address(listen: &Listen) -> String {

@@ -32,3 +32,5 @@ mod sim;
 mod stat;
 mod support;
 mod system_calls;
+mod systemd;
+mod watching;

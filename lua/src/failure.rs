@@ -14,11 +14,21 @@ use crate::vm::CallError;
 /// Counted since the start of the node, over all virtual machines.
 #[derive(Debug, Default)]
 pub struct Figures {
+    calls: AtomicU64,
     errors: AtomicU64,
     limits: AtomicU64,
 }
 
 impl Figures {
+    /// Calls of functions by clients, and those that are made every so often.
+    pub fn calls(&self) -> u64 {
+        self.calls.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn called(&self) {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Errors of scripts, those ended by a limit included.
     pub fn errors(&self) -> u64 {
         self.errors.load(Ordering::Relaxed)

@@ -105,6 +105,12 @@ impl Machines {
         Some(Taken { vm, slot, _freed: Freed(&self.freed) })
     }
 
+    /// How many of those that carry out calls are in use, and how many there are.
+    pub(crate) fn in_use(&self) -> (usize, usize) {
+        let busy = self.slots[..self.callable].iter().filter(|slot| slot.vm.is_locked());
+        (busy.count(), self.callable)
+    }
+
     /// Ready once a machine may have become idle.
     pub(crate) async fn until_free(&self) {
         let freed = self.freed.notified();

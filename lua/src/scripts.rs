@@ -162,6 +162,7 @@ impl Scripts {
         value: &[u8],
         take: impl FnOnce(Answer<'_>, bool) -> T,
     ) -> Called<T> {
+        self.parts.common.figures.called();
         let called = taken.vm().call(name, key, value, take);
         let ran_out = called.as_ref().is_err_and(CallError::ran_out_of_memory);
         self.slow.note(name, ran_out || taken.vm().took_long());
@@ -201,6 +202,11 @@ impl Scripts {
     /// Errors since the start.
     pub fn figures(&self) -> &Figures {
         &self.parts.common.figures
+    }
+
+    /// The virtual machines for calls: how many of them are in use, and how many there are.
+    pub fn machines(&self) -> (usize, usize) {
+        self.machines.load().in_use()
     }
 
     /// Runs code, an expression or statements, in one of the machines and gives what it returns, each value as people read

@@ -28,6 +28,12 @@ impl Dialect {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::Binary, Self::Memcached, Self::Http];
 
+    /// Of the two that are text, the one of a request that begins so.
+    #[must_use]
+    pub fn of_text(input: &[u8]) -> Self {
+        if input.first().is_some_and(u8::is_ascii_lowercase) { Self::Memcached } else { Self::Http }
+    }
+
     /// Its name in lower case.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -61,7 +67,7 @@ pub enum Step<'a> {
     },
     /// The input begins with a request whose answer is known without carrying it out.
     Answer {
-        /// What it counts as.
+        /// What it counts as, in vain; none where nothing is wrong with it.
         counted: Option<Command>,
         /// The answer, perhaps empty.
         reply: &'static [u8],
@@ -138,6 +144,19 @@ pub enum Reason {
     Memcached(memcached::Reason),
     /// It is a bad one of HTTP.
     Http(http::Reason),
+}
+
+impl Reason {
+    /// The dialect that the request was begun in, if it was one.
+    #[must_use]
+    pub fn dialect(&self) -> Option<Dialect> {
+        match self {
+            Self::NoDialect(_) => None,
+            Self::Binary(_) => Some(Dialect::Binary),
+            Self::Memcached(_) => Some(Dialect::Memcached),
+            Self::Http(_) => Some(Dialect::Http),
+        }
+    }
 }
 
 impl From<binary::Reject> for Reject {

@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use clap::{ArgAction, CommandFactory, Parser, value_parser};
 
-use super::Identity;
 use super::replication::ReplicationArgs;
 use super::scripts::ScriptArgs;
 use super::size;
 use super::sync::SyncMode;
+use super::{Identity, LogForm};
+use crate::logging::Levels;
 
 /// The largest `--max-key` and `--max-value`: a length is 31 bits in the protocol.
 const MAX_FIELD: u64 = i32::MAX as u64;
@@ -33,7 +34,7 @@ const MAX_FIELD: u64 = i32::MAX as u64;
                   Options may be written as ttserver has them: -port 1978 is --port 1978.\n\
                   If an option is repeated the last one counts. Relative paths start at the working\n\
                   directory, also with --dmn. SIGTERM and SIGINT end the node, SIGHUP reopens the log\n\
-                  and loads the scripts anew."
+                  and loads the scripts anew, SIGUSR1 switches to --log-level debug and back."
 )]
 pub(super) struct Args {
     /// Database: a directory ending in .tch, or * for one in memory, then tuning such as #bnum=1000000
@@ -116,14 +117,39 @@ pub(super) struct Args {
     #[arg(long, help_heading = "Process")]
     pub(super) kl: bool,
 
+    /// Serve those who watch the node there: a page to look at, /metrics, /health and /ready; and
+    /// /log-level, to change --log-level. It asks nobody who they are; port 0: one that is free
+    /// [default: off]
+    #[arg(long, value_name = "HOST:PORT", help_heading = "Watching", value_parser = admin)]
+    pub(super) admin: Option<String>,
+    /// Log each request that takes as many milliseconds, such as 100 or 0.5, with its key; 0 logs all. At most
+    /// 100 lines a second [default: off]
+    #[arg(long, value_name = "MS", help_heading = "Watching", value_parser = milliseconds)]
+    pub(super) slow_log: Option<Duration>,
+
     /// Append the log to this file [default: standard output]
     #[arg(long, value_name = "PATH", help_heading = "Logging")]
     pub(super) log: Option<PathBuf>,
-    /// Log everything, also each request [default: off, INFO and up]
-    #[arg(long, help_heading = "Logging", overrides_with = "le")]
+    /// Form of its lines: date, level and message, or an object of JSON each
+    #[arg(
+        long,
+        value_name = "text|json",
+        help_heading = "Logging",
+        default_value = "text",
+        hide_possible_values = true
+    )]
+    pub(super) log_format: LogForm,
+    /// Log lines of this level and up: error, warn, info or debug; after a comma other levels of parts, such
+    /// as info,replication=debug. Parts: admin, commands, process, replication, scripts, server,
+    /// storage. SIGUSR1 switches to debug and back
+    #[arg(long, value_name = "LEVELS", help_heading = "Logging", default_value = "info",
+          overrides_with_all = ["ld", "le"])]
+    pub(super) log_level: Levels,
+    /// Log everything: --log-level debug [default: off]
+    #[arg(long, help_heading = "Logging", overrides_with_all = ["le", "log_level"])]
     pub(super) ld: bool,
-    /// Log errors only [default: off, INFO and up]
-    #[arg(long, help_heading = "Logging", overrides_with = "ld")]
+    /// Log errors only: --log-level error [default: off]
+    #[arg(long, help_heading = "Logging", overrides_with_all = ["ld", "log_level"])]
     pub(super) le: bool,
 
     #[command(flatten)]
@@ -187,6 +213,25 @@ fn seconds(text: &str) -> Result<Duration, &'static str> {
     Duration::try_from_secs_f64(value).map_err(|_| error)
 }
 
+/// Reads a time of 0 to an hour in milliseconds.
+fn milliseconds(text: &str) -> Result<Duration, &'static str> {
+    let error = "write milliseconds from 0 to 3600000, such as 100 or 0.5";
+    let plain = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    let value: f64 = text.parse().map_err(|_| error)?;
+    if !plain || !(0.0..=3_600_000.0).contains(&value) {
+        return Err(error);
+    }
+    Duration::try_from_secs_f64(value / 1e3).map_err(|_| error)
+}
+
+/// An address to resolve when it is bound.
+fn admin(text: &str) -> Result<String, &'static str> {
+    match text.rsplit_once(':') {
+        Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok() => Ok(text.to_owned()),
+        _ => Err("write host and port, such as localhost:9178 or [::1]:9178"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -194,6 +239,26 @@ mod tests {
     #[test]
     fn clap_finds_no_fault() {
         Args::command().debug_assert();
+    }
+
+    #[test]
+    fn times_in_milliseconds() {
+        assert_eq!(milliseconds("100"), Ok(Duration::from_millis(100)));
+        assert_eq!(milliseconds("0.5"), Ok(Duration::from_micros(500)));
+        assert_eq!(milliseconds("0"), Ok(Duration::ZERO));
+        for text in ["", "-1", "1e3", "nan", "3600001"] {
+            assert!(milliseconds(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn addresses_of_the_admin_server() {
+        for text in ["localhost:9178", "127.0.0.1:0", "[::1]:9178"] {
+            assert_eq!(admin(text).as_deref(), Ok(text));
+        }
+        for text in ["", "localhost", ":9178", "localhost:", "localhost:65536", "localhost:x"] {
+            assert!(admin(text).is_err(), "{text}");
+        }
     }
 
     #[test]

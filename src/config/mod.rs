@@ -25,6 +25,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::error::ErrorKind;
+use clap::parser::ValueSource;
 use clap::{ArgMatches, FromArgMatches};
 
 pub use self::allowed::AllowedCommand;
@@ -35,6 +36,7 @@ pub use self::mask::Mask;
 pub use self::replication::{MasterAddress, ReplicationConfig};
 pub use self::scripts::{LimitArgs, Periodic, ScriptConfig, ScriptSource};
 pub use self::sync::SyncMode;
+use crate::logging::Levels;
 
 /// The longest path of a Unix-domain socket in bytes.
 const MAX_SOCKET_PATH: usize = 107;
@@ -55,6 +57,8 @@ pub struct Config {
     pub identity: Identity,
     /// Where to listen.
     pub listen: Listen,
+    /// Whether the command line says so, with `--host` or `--port`.
+    pub listen_is_given: bool,
     /// Event-loop threads, from 1 to the number of cores; default half of them, 8 at most.
     pub threads: usize,
     /// Bytes of a file of the log, 64 KiB to 256 MiB; default 64 MiB.
@@ -92,10 +96,16 @@ pub struct Config {
     pub server_id: u16,
     /// Whom the node follows, and what it keeps for its followers.
     pub replication: ReplicationConfig,
+    /// Where the admin server is, as `HOST:PORT` to resolve; default none.
+    pub admin: Option<String>,
+    /// From when on a request is logged as slow; default none.
+    pub slow_log: Option<Duration>,
     /// Where log lines go; default standard output, in the background nowhere.
     pub log_target: LogTarget,
+    /// How they are written; default text.
+    pub log_form: LogForm,
     /// Which log lines are written; default INFO and up.
-    pub verbosity: Verbosity,
+    pub levels: Levels,
     /// Scripts and what they may use.
     pub scripts: ScriptConfig,
     /// Parts of the command line that had no effect, a sentence each. To be logged as warnings.
@@ -127,15 +137,13 @@ pub enum LogTarget {
     Discard,
 }
 
-/// Which log lines are written. SYSTEM lines always are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verbosity {
-    /// Everything, also a line for each request (`-ld`).
-    Debug,
-    /// INFO, WARN and ERROR.
-    Info,
-    /// ERROR only (`-le`).
-    Error,
+/// How log lines are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum LogForm {
+    /// Date, level and message, as ttserver writes them.
+    Text,
+    /// An object of JSON each.
+    Json,
 }
 
 /// How many event loops to run when asked for `asked`. More than cores only take turns; and by default half of
@@ -231,6 +239,9 @@ impl Config {
         Ok(Self {
             identity,
             listen,
+            listen_is_given: ["host", "port"]
+                .iter()
+                .any(|id| matches.value_source(id) == Some(ValueSource::CommandLine)),
             threads: event_loops(args.thnum),
             segment_size: args.segment_size,
             timeout: (!args.tout.is_zero()).then_some(args.tout),
@@ -253,15 +264,18 @@ impl Config {
             replace_running: args.kl,
             server_id,
             replication,
+            admin: args.admin,
+            slow_log: args.slow_log,
             log_target: match args.log {
                 Some(path) => LogTarget::File(base.join(path)),
                 None if args.dmn => LogTarget::Discard,
                 None => LogTarget::Stdout,
             },
-            verbosity: match (args.ld, args.le) {
-                (true, _) => Verbosity::Debug,
-                (_, true) => Verbosity::Error,
-                _ => Verbosity::Info,
+            log_form: args.log_format,
+            levels: match (args.ld, args.le) {
+                (true, _) => Levels::DEBUG,
+                (_, true) => Levels::ERROR,
+                _ => args.log_level,
             },
             scripts,
             notes,

@@ -25,6 +25,7 @@ fn defaults() {
     let expected = Config {
         identity: Identity::Lcnode,
         listen: Listen::Tcp { host: None, port: 1978 },
+        listen_is_given: false,
         threads: event_loops(None),
         segment_size: 64 << 20,
         timeout: None,
@@ -61,8 +62,11 @@ fn defaults() {
             check_consistency: false,
             update_logs: None,
         },
+        admin: None,
+        slow_log: None,
         log_target: LogTarget::Stdout,
-        verbosity: Verbosity::Info,
+        log_form: LogForm::Text,
+        levels: Levels::INFO,
         scripts: ScriptConfig {
             sources: vec![],
             periodic: vec![],
@@ -102,7 +106,7 @@ fn the_line_of_lightclouds_manager_starts_as_ttserver() {
     let config = config(line);
     assert_eq!(config.listen, Listen::Tcp { host: Some("127.0.0.1".to_owned()), port: 41201 });
     assert_eq!((config.threads, config.timeout), (event_loops(Some(6)), Some(Duration::from_secs(5))));
-    assert_eq!((config.daemon, config.verbosity, config.server_id), (true, Verbosity::Error, 1));
+    assert_eq!((config.daemon, config.levels, config.server_id), (true, Levels::ERROR, 1));
     assert_eq!(config.pid_file, Some(PathBuf::from("/d/lookup1_A.pid")));
     assert_eq!(config.log_target, LogTarget::Discard);
     assert_eq!(config.database.name, "/d/data/1.tch");
@@ -123,7 +127,7 @@ fn the_line_of_lightclouds_manager_starts_as_ttserver() {
     );
     let debug = line.replace("-le", "-ld -log /d/logs/1/debug_log -uas");
     let debug = self::config(&debug);
-    assert_eq!(debug.verbosity, Verbosity::Debug);
+    assert_eq!(debug.levels, Levels::DEBUG);
     assert_eq!(debug.log_target, LogTarget::File(PathBuf::from("/d/logs/1/debug_log")));
     assert_eq!(debug.notes, ["-uas has no effect: the log is always written in the background"]);
 }
@@ -210,10 +214,27 @@ fn the_last_one_counts() {
     let config =
         config("lcnode -port 1 -port 2 -ld -le -dmn -dmn -log a -log b --sync never --sync always a.tch");
     assert_eq!(config.listen, Listen::Tcp { host: None, port: 2 });
-    assert_eq!(config.verbosity, Verbosity::Error);
+    assert_eq!(config.levels, Levels::ERROR);
     assert_eq!(config.log_target, LogTarget::File(PathBuf::from("/start/b")));
     assert_eq!(config.sync, SyncMode::Always);
-    assert_eq!(self::config("lcnode -le -ld -ld").verbosity, Verbosity::Debug);
+    assert_eq!(self::config("lcnode -le -ld -ld").levels, Levels::DEBUG);
+}
+
+#[test]
+fn levels_of_the_log() {
+    for (options, levels) in [
+        ("-log-level warn", "warn"),
+        ("--log-level error,replication=debug", "error,replication=debug"),
+        ("-ld --log-level warn", "warn"),
+        ("--log-level warn -ld", "debug"),
+        ("--log-level server=debug -le", "error"),
+        ("-le -ld --log-level warn --log-level storage=debug", "info,storage=debug"),
+    ] {
+        assert_eq!(config(&format!("lcnode {options}")).levels.to_string(), levels, "{options}");
+    }
+    assert_eq!(config("lcnode -log-format json").log_form, LogForm::Json);
+    assert!(refusal("lcnode --log-level lcnode=debug").contains("the parts are admin, commands, process,"));
+    assert!(refusal("lcnode --log-format xml").contains("json"));
 }
 
 #[test]
@@ -372,4 +393,13 @@ fn the_help_names_every_option_and_default() {
         let at = rest.find(default).unwrap_or_else(|| panic!("{option} lacks {default}:\n{help}"));
         rest = &rest[at..];
     }
+}
+
+#[test]
+fn watching() {
+    let config = config("lcnode -admin localhost:9178 --slow-log 0.5");
+    assert_eq!(config.admin.as_deref(), Some("localhost:9178"));
+    assert_eq!(config.slow_log, Some(Duration::from_micros(500)));
+    assert!(refusal("lcnode --admin 9178").contains("localhost:9178"));
+    assert!(refusal("lcnode --slow-log x").contains("milliseconds"));
 }

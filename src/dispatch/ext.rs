@@ -30,7 +30,7 @@ pub(super) fn ext(
     };
     let reservation = scope.map(|scope| (scope, node.store.try_reserve(scope, session.in_turn)));
     if let Some((scope, None)) = reservation {
-        return blocked(session, Blocked::Reserved(scope), reply);
+        return blocked(session, name, Blocked::Reserved(scope), reply);
     }
     let mut wrote = false;
     let called = scripts.call(session.shard, name, key, value, |answer, changed| {
@@ -48,18 +48,19 @@ pub(super) fn ext(
         }
         Called::Busy => {
             drop(reservation);
-            blocked(session, Blocked::Machines, reply);
+            blocked(session, name, Blocked::Machines, reply);
         }
     }
 }
 
 /// The call is to be made again; or fails where that has been waited for long enough.
 #[cold]
-fn blocked(session: &mut Session, blocked: Blocked, reply: &mut impl Reply) {
+fn blocked(session: &mut Session, name: &[u8], blocked: Blocked, reply: &mut impl Reply) {
     if session.waits {
         session.blocked = Some(blocked);
     } else {
-        tracing::error!("do_ext: {blocked} for longer than a call waits");
+        let name = name.escape_ascii();
+        tracing::error!("do_ext: {name} was not called: {blocked} for as long as a call waits");
     }
     reply.failure();
 }

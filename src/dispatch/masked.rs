@@ -2,7 +2,7 @@
 
 use lcnode_protocol::{Class, Command, Dialect, Reply, Request};
 
-use super::counters::Miss;
+use super::counters::{Miss, Outcome};
 use super::{Node, Session};
 use crate::config::Mask;
 
@@ -60,11 +60,13 @@ fn of_http(request: &Request<'_>) -> Mask {
 pub(super) fn refuse(node: &Node, session: &mut Session, request: &Request<'_>, reply: &mut impl Reply) {
     let command = request.command();
     tracing::info!("do_{}: forbidden", command.name());
+    session.refused = true;
     match (session.dialect, request) {
         (Dialect::Memcached, Request::Fetch { keys, .. }) => {
             for _ in keys.iter() {
-                node.counters.count(session.shard, Command::Get);
-                node.counters.miss(session.shard, Miss::Get);
+                node.counters.count(session.shard, Dialect::Memcached, Command::Get);
+                node.counters.miss(session.shard, Dialect::Memcached, Miss::Get);
+                node.counters.came_to(session.shard, Dialect::Memcached, Command::Get, Outcome::Refused);
             }
             reply.begin_list();
             reply.end_list();
@@ -80,7 +82,7 @@ fn refuse_binary(node: &Node, session: &mut Session, command: Command, reply: &m
         Command::Rnum | Command::Size => reply.count(0),
         Command::Stat => reply.value(node.counters.text().as_bytes()),
         Command::Get => {
-            node.counters.miss(session.shard, Miss::Get);
+            node.counters.miss(session.shard, Dialect::Binary, Miss::Get);
             reply.failure();
         }
         _ => reply.failure(),

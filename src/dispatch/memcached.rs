@@ -68,7 +68,7 @@ pub(super) fn store(
         return reply.success();
     }
     if session.blocked.is_none() {
-        node.counters.miss(session.shard, Miss::Put);
+        node.counters.miss(session.shard, session.dialect, Miss::Put);
     }
     match refused {
         Refused::Exists => reply.exists(),
@@ -135,8 +135,8 @@ pub(super) fn fetch(
             }
         }
     }
-    (0..calls).for_each(|_| node.counters.count(session.shard, Command::Get));
-    (0..misses).for_each(|_| node.counters.miss(session.shard, Miss::Get));
+    (0..calls).for_each(|_| node.counters.count(session.shard, session.dialect, Command::Get));
+    (0..misses).for_each(|_| node.counters.miss(session.shard, session.dialect, Miss::Get));
     match is_too_large {
         true => read::too_large(node, session, Command::Get, reply),
         false => reply.end_list(),
@@ -190,7 +190,7 @@ pub(super) fn touch(node: &Node, session: &mut Session, key: &[u8], exptime: i64
         return reply.success();
     }
     if session.blocked.is_none() {
-        node.counters.miss(session.shard, Miss::Put);
+        node.counters.miss(session.shard, session.dialect, Miss::Put);
     }
     match session.last_error {
         ErrorNumber::NoRecord => reply.missing(),

@@ -13,12 +13,13 @@ pub mod masked;
 mod master;
 mod memcached;
 mod misc;
+mod noted;
 mod numbers;
 mod read;
 mod refusals;
 mod restore;
 pub mod scripted;
-mod stat;
+pub mod stat;
 mod write;
 
 use std::fmt;
@@ -33,9 +34,10 @@ use lcnode_storage::{Error, KeyIterator, Scope, Store};
 use parking_lot::Mutex;
 
 pub use copy_command::Commands;
-pub use counters::Counters;
+pub use counters::{Counters, Outcome};
 pub use master::NamedMaster;
 pub use memcached::DelayedFlush;
+pub use noted::Noted;
 
 use crate::config::Mask;
 
@@ -127,6 +129,10 @@ pub struct Session {
     pub blocked: Option<Blocked>,
     /// It has waited for what it reserves, and it is its turn.
     pub in_turn: bool,
+    /// What the last request that was carried out on its own had to wait for.
+    pub waited_for: Option<Blocked>,
+    /// The mask has refused the request at hand.
+    pub refused: bool,
 }
 
 /// The error numbers that `misc error` and `stat` tell, from `spec` of the original's `misc error`.

@@ -21,7 +21,7 @@ pub(super) fn get(node: &Node, session: &mut Session, key: &[u8], reply: &mut im
             reply.failure();
         }
     }
-    node.counters.miss(session.shard, Miss::Get);
+    node.counters.miss(session.shard, session.dialect, Miss::Get);
 }
 
 pub(super) fn vsiz(node: &Node, session: &mut Session, key: &[u8], reply: &mut impl Reply) {

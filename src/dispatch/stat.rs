@@ -70,7 +70,7 @@ fn load_average() -> f64 {
 }
 
 /// Virtual and resident bytes of this process; 0 where the system does not tell.
-fn memory() -> (u64, u64) {
+pub fn memory() -> (u64, u64) {
     let file = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
     let page = nix::unistd::sysconf(nix::unistd::SysconfVar::PAGE_SIZE).ok().flatten().unwrap_or(4096) as u64;
     let mut pages = file.split(' ').map(|pages| pages.parse::<u64>().unwrap_or(0) * page);
@@ -78,7 +78,7 @@ fn memory() -> (u64, u64) {
 }
 
 /// Seconds of CPU time in user code and in the kernel.
-pub(super) fn cpu() -> (f64, f64) {
+pub fn cpu() -> (f64, f64) {
     let seconds = |time: TimeVal| time.tv_sec() as f64 + time.tv_usec() as f64 / 1e6;
     match getrusage(UsageWho::RUSAGE_SELF) {
         Ok(usage) => (seconds(usage.user_time()), seconds(usage.system_time())),

@@ -14,7 +14,7 @@ fn answer_put(node: &Node, session: &mut Session, done: bool, reply: &mut impl R
         reply.success();
     } else {
         if session.blocked.is_none() {
-            node.counters.miss(session.shard, Miss::Put);
+            node.counters.miss(session.shard, session.dialect, Miss::Put);
         }
         reply.failure();
     }
@@ -102,7 +102,7 @@ pub(super) fn out(node: &Node, session: &mut Session, key: &[u8], reply: &mut im
         reply.success();
     } else {
         if session.blocked.is_none() {
-            node.counters.miss(session.shard, Miss::Out);
+            node.counters.miss(session.shard, session.dialect, Miss::Out);
         }
         reply.failure();
     }

@@ -1,4 +1,4 @@
-//! One event as one line.
+//! One event as one line of text.
 
 use std::fmt::{self, Write};
 
@@ -9,14 +9,15 @@ use tracing_subscriber::fmt::FmtContext;
 use tracing_subscriber::fmt::format::{FormatEvent, FormatFields, Writer};
 use tracing_subscriber::registry::LookupSpan;
 
-use super::SYSTEM;
+use super::{SYSTEM, json};
+use crate::config::LogForm;
 
 /// The most bytes of a line, with its line feed. What is longer is cut.
 pub const MAX_LINE: usize = 8192;
 
-/// Writes an event as `DATE` TAB `LEVEL` TAB `message` LF.
+/// Writes an event as a line of one of the forms.
 #[derive(Debug)]
-pub(super) struct LineFormat;
+pub(super) struct LineFormat(pub(super) LogForm);
 
 impl<S, N> FormatEvent<S, N> for LineFormat
 where
@@ -29,15 +30,23 @@ where
         mut writer: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
-        write_date(&mut writer, &Zoned::now())?;
-        let level = level_name(event.metadata());
-        write!(writer, "\t{level}\t")?;
-        // The longest head has 25 bytes of date, 6 of level and two tabs.
-        let mut fields =
-            Fields { line: Tail { writer, left: MAX_LINE - 25 - level.len() - 2 - 1 }, written: false };
-        event.record(&mut fields);
-        fields.line.writer.write_char('\n')
+        match self.0 {
+            LogForm::Text => write_event(&mut writer, event),
+            LogForm::Json => json::write_event(&mut writer, event),
+        }
     }
+}
+
+/// Writes `DATE` TAB `LEVEL` TAB `message` LF.
+fn write_event(writer: &mut Writer<'_>, event: &Event<'_>) -> fmt::Result {
+    write_date(writer, &Zoned::now())?;
+    let level = level_name(event.metadata());
+    write!(writer, "\t{level}\t")?;
+    // The longest head has 25 bytes of date, 6 of level and two tabs.
+    let line = Tail { writer: writer.by_ref(), left: MAX_LINE - 25 - level.len() - 2 - 1 };
+    let mut fields = Fields { line, written: false };
+    event.record(&mut fields);
+    fields.line.writer.write_char('\n')
 }
 
 /// Local time to the second with its offset, `Z` where that is 0.
@@ -52,7 +61,8 @@ pub(super) fn write_date(writer: &mut impl Write, now: &Zoned) -> fmt::Result {
     write!(writer, "{sign}{:02}:{:02}", minutes / 60, minutes % 60)
 }
 
-fn level_name(metadata: &Metadata<'_>) -> &'static str {
+/// The level as it is written.
+pub(super) fn level_name(metadata: &Metadata<'_>) -> &'static str {
     if metadata.target() == SYSTEM {
         return "SYSTEM";
     }

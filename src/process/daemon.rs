@@ -23,6 +23,7 @@ use nix::sys::stat::{Mode, umask};
 use nix::unistd::{dup2_stderr, dup2_stdout, setsid};
 use thiserror::Error;
 
+use super::activation::{ActivationError, Inherited};
 use crate::config::Config;
 
 /// Holds the launcher's process id. A process whose parent that is, is the child to detach; anybody else
@@ -57,6 +58,9 @@ pub enum DaemonError {
     /// The child ended before it served. It has said why on standard error.
     #[error("the node in the background did not start ({0}); its message is above or in its log")]
     Ended(ExitStatus),
+    /// There is a socket for the launcher alone.
+    #[error("{0}")]
+    Activated(#[from] ActivationError),
     /// The child could not cut its ties to the terminal.
     #[error("the process cannot be detached from the terminal: {0}")]
     Detach(#[source] io::Error),
@@ -77,6 +81,7 @@ pub fn detach_if_asked(config: &Config) -> Result<Role, DaemonError> {
         detach().map_err(DaemonError::Detach)?;
         return Ok(Role::Server(Ready { detached: true }));
     }
+    Inherited::refuse_in_background()?;
     let child = launch().map_err(DaemonError::Start)?;
     wait(child)
 }

@@ -44,6 +44,16 @@ pub struct Check {
     appended: u64,
     /// Deletions up to this time may have been forgotten by the leader.
     collected: u64,
+    found: Found,
+}
+
+/// What all comparisons of a connection have found so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Found {
+    /// Comparisons in which something differed.
+    pub differences: u64,
+    /// Records that were taken over or deleted for that.
+    pub healed: u64,
 }
 
 #[derive(Debug)]
@@ -94,6 +104,7 @@ impl Check {
             is_busy: false,
             appended: 0,
             collected: 0,
+            found: Found::default(),
         }
     }
 
@@ -101,6 +112,12 @@ impl Check {
     #[must_use]
     pub fn agrees(&self) -> Agrees {
         self.agrees
+    }
+
+    /// What all comparisons have found so far.
+    #[must_use]
+    pub fn found(&self) -> Found {
+        self.found
     }
 
     /// Asks the leader when it is time.
@@ -185,6 +202,7 @@ impl Check {
             return;
         }
         self.agrees = if self.is_busy { Agrees::Unknown } else { Agrees::No };
+        self.found.differences += 1;
         let common = match self.differing.take() {
             Some(before) => before.intersection(&differing).copied().collect(),
             None => differing,
@@ -264,6 +282,7 @@ impl Check {
 
     fn finish(&mut self, store: &Store) -> Option<Healed> {
         let records = std::mem::take(&mut self.healed);
+        self.found.healed += records as u64;
         self.stage = Stage::Idle;
         // What only this node has the leader fetches itself, if it follows.
         self.due = store.now() + if records > 0 { AGAIN } else { EVERY };

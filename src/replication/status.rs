@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
+use super::check::Found;
+
 /// What a peer is to this node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
@@ -74,6 +76,8 @@ pub struct Status {
     pub lag_seconds: f64,
     /// Whether both have the same records.
     pub agrees: Agrees,
+    /// What comparisons have found since this node started.
+    pub found: Found,
     /// Why the link ended last; empty if it never did.
     pub error: String,
     /// How far a full sync is, while there is one.
@@ -96,6 +100,7 @@ impl Status {
             lag_entries: 0,
             lag_seconds: 0.0,
             agrees: Agrees::Unknown,
+            found: Found::default(),
             error: String::new(),
             full_sync: None,
         }

@@ -98,7 +98,9 @@ impl Relay {
         self.state.lock().is_handed_over = false;
         self.changed.notify_all();
         if !is_served {
-            tracing::warn!("a script takes long, and there is no other thread yet to serve its clients");
+            tracing::warn!(
+                "a script takes long, and no thread is free yet to serve the other clients of its event loop meanwhile"
+            );
         }
         is_served
     }

@@ -49,7 +49,9 @@ pub(super) async fn execute(
         Why::Blocked(blocked) => Some(blocked),
     };
     let mut is_first = why == Why::Slow;
+    session.waited_for = None;
     loop {
+        session.waited_for = blocked.or(session.waited_for);
         let left = until.saturating_duration_since(Instant::now());
         session.in_turn = false;
         if let Some(Blocked::Machines) = blocked {
@@ -74,7 +76,7 @@ pub(super) async fn execute(
             session.in_turn = true;
             if ready.is_err() {
                 tracing::info!(
-                    "a change has waited for {patience:?} for what another has reserved: the last try"
+                    "a change has waited for {patience:?} for a key that others have locked, and is tried for the last time"
                 );
             }
         }
@@ -101,7 +103,7 @@ fn once(node: &Node, session: &mut Session, request: &[u8], is_first: bool) -> V
     let arena = Arena::new();
     if let Ok(Step::Request { request, form, .. }) = Decoder::new(node.limits).decode(request, &arena) {
         if let (true, Some(command)) = (is_first, form.counted(&request)) {
-            node.counters.count(session.shard, command);
+            node.counters.count(session.shard, form.dialect(), command);
         }
         execution::carry_out(node, session, (&request, &form), &mut output);
     }

@@ -17,6 +17,11 @@ impl Budget {
         Self { held: AtomicU64::new(0), limit }
     }
 
+    /// Bytes that they hold now.
+    pub(crate) fn held(&self) -> u64 {
+        self.held.load(Ordering::Relaxed)
+    }
+
     pub(crate) fn limit(&self) -> u64 {
         self.limit
     }

@@ -96,8 +96,16 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     tracing::debug!("connected: {peer}");
+    let watch = Arc::clone(&shared.watch);
+    let _open = watch.open(shard);
     let mut state = State {
-        execution: Execution::new(Arc::clone(&shared.node), peer.clone(), shard, descriptor),
+        execution: Execution::new(
+            Arc::clone(&shared.node),
+            Arc::clone(&shared.watch),
+            peer.clone(),
+            shard,
+            descriptor,
+        ),
         rest: BytesMut::new(),
         needed: 0,
         early: ArrayVec::new(),
@@ -128,6 +136,7 @@ where
         if !state.pending.is_empty() {
             state.check_budget(&mut share, 0)?;
             state.wait_until_durable().await?;
+            state.execution.timing.done(&state.peer);
             state.send(stream).await?;
         }
         source = match next {
@@ -139,6 +148,8 @@ where
                 let (node, session) = (&shared.node, &mut state.execution.session);
                 state.pending = aside::execute(node, &shared.slow, session, request, why, PATIENCE).await?;
                 state.sent = 0;
+                let waited_for = state.execution.session.waited_for.take();
+                state.execution.timing.aside_done(state.pending.len(), waited_for);
                 if close {
                     state.rest.clear();
                     state.ended = true;
@@ -209,6 +220,7 @@ impl State {
                     if input.is_empty() {
                         return Poll::Ready(Ok(Next::Close));
                     }
+                    self.execution.timing.begin(input.len());
                     if input.len() <= EARLY && self.execution.gives_way(input, arena) {
                         self.early.extend(input.iter().copied());
                         context.waker().wake_by_ref();
@@ -220,6 +232,7 @@ impl State {
                 }
                 Source::Rest => {
                     let rest = std::mem::take(&mut self.rest);
+                    self.execution.timing.begin(0);
                     let (used, next) = self.execution.execute(&rest, output, arena);
                     self.keep(rest, used);
                     next
@@ -230,6 +243,9 @@ impl State {
             }
             if !output.is_empty() {
                 self.write_once(stream, output, context)?;
+            }
+            if self.pending.is_empty() {
+                self.execution.timing.done(&self.peer);
             }
             Poll::Ready(Ok(next))
         })
@@ -259,6 +275,7 @@ impl State {
             },
             false => 0,
         };
+        self.execution.timing.written(written);
         let left = output.len() - written;
         if left > KEEP_REST && self.pending.is_empty() {
             // A large value is not copied once more.
@@ -294,6 +311,7 @@ impl State {
                     .await
                     .map_err(|_| refused(format!("the rest of a request did not come within {limit:?}")))??,
             };
+            self.execution.timing.read(read);
             if read == 0 {
                 self.ended = true;
                 let may_end = dialect::may_end(&self.rest);
@@ -340,12 +358,14 @@ impl State {
     async fn send<S: AsyncWrite + Unpin>(&mut self, stream: &mut S) -> io::Result<()> {
         while self.sent < self.pending.len() {
             let write = stream.write(&self.pending[self.sent..]);
-            self.sent += match self.shared.timeout {
+            let written = match self.shared.timeout {
                 None => write.await?,
                 Some(limit) => tokio::time::timeout(limit, write)
                     .await
                     .map_err(|_| refused(format!("a reply was not taken within {limit:?}")))??,
             };
+            self.execution.timing.written(written);
+            self.sent += written;
         }
         (self.pending, self.sent) = (Vec::new(), 0);
         Ok(())

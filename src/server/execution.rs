@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use arrayvec::ArrayVec;
 use lcnode_protocol::dialect::{Decoder, Form, Reject, Step};
-use lcnode_protocol::{Arena, Command, Request, binary, http, memcached};
+use lcnode_protocol::{Arena, Command, Dialect, Reply, Request, binary, http, memcached};
 
-use crate::dispatch::{self, Node, Session};
+use crate::dispatch::{self, Node, Noted, Outcome, Session};
 use crate::server::aside::Why;
 use crate::server::crowd;
 use crate::server::handshake::{self, Handover};
+use crate::server::watch::{Timing, Watch};
 
 /// When this many bytes of replies are waiting, they are sent before more requests are carried out.
 const FLUSH: usize = 256 << 10;
@@ -76,6 +77,7 @@ pub(super) struct Execution {
     peer: String,
     decoder: Decoder,
     pub(super) session: Session,
+    pub(super) timing: Timing,
 }
 
 /// Carries out a request in its form, with its reply behind what `output` holds.
@@ -87,23 +89,42 @@ pub(super) fn carry_out(
     output: &mut Vec<u8>,
 ) {
     session.dialect = form.dialect();
-    match *form {
-        Form::Binary => {
-            dispatch::execute(node, session, request, &mut binary::Encoder::new(output, request.command()));
-        }
-        Form::Memcached(form) => {
-            dispatch::execute(node, session, request, &mut memcached::Encoder::new(output, form));
-        }
-        Form::Http(form) => {
-            dispatch::execute(node, session, request, &mut http::Encoder::new(output, form));
-        }
+    let has_failed = match *form {
+        Form::Binary => answer(node, session, request, binary::Encoder::new(output, request.command())),
+        Form::Memcached(form) => answer(node, session, request, memcached::Encoder::new(output, form)),
+        Form::Http(form) => answer(node, session, request, http::Encoder::new(output, form)),
+    };
+    if has_failed || session.refused {
+        came_to_nothing(node, session, form.counted(request));
+    }
+}
+
+/// Carries out a request; says whether the reply is a failure.
+#[inline]
+fn answer(node: &Node, session: &mut Session, request: &Request<'_>, encoder: impl Reply) -> bool {
+    let mut reply = Noted::new(encoder);
+    dispatch::execute(node, session, request, &mut reply);
+    reply.has_failed()
+}
+
+/// Counts what was refused or failed, unless it is to be carried out again, or has counted that itself.
+fn came_to_nothing(node: &Node, session: &mut Session, command: Option<Command>) {
+    let outcome = if std::mem::take(&mut session.refused) { Outcome::Refused } else { Outcome::Failed };
+    if let (Some(command), None) = (command, session.blocked) {
+        node.counters.came_to(session.shard, session.dialect, command, outcome);
     }
 }
 
 impl Execution {
-    pub(super) fn new(node: Arc<Node>, peer: String, shard: usize, descriptor: i32) -> Self {
+    pub(super) fn new(
+        node: Arc<Node>,
+        watch: Arc<Watch>,
+        peer: String,
+        shard: usize,
+        descriptor: i32,
+    ) -> Self {
         let session = Session { shard, descriptor, waits: true, ..Session::default() };
-        Self { decoder: Decoder::new(node.limits), node, peer, session }
+        Self { decoder: Decoder::new(node.limits), node, peer, session, timing: Timing::new(watch, shard) }
     }
 
     /// Carries out the requests at the start of `input`; returns the bytes used and what comes next.
@@ -126,22 +147,24 @@ impl Execution {
                     _ => None,
                 }));
             }
+            self.timing.decoded();
             for Todo { work, len } in &batch {
                 let before = output.len();
                 used += len;
                 let mut close = false;
                 match work {
                     Work::Binary(request) => {
-                        self.count(Some(request.command()));
-                        carry_out(&self.node, &mut self.session, (request, &Form::Binary), output);
+                        self.carry_out(request, &Form::Binary, output);
                     }
                     Work::Text(request, form) => {
-                        self.count(form.counted(request));
-                        carry_out(&self.node, &mut self.session, (request, form), output);
+                        self.carry_out(request, form, output);
                         close = form.closes();
                     }
                     Work::Answer(counted, reply) => {
-                        self.count(*counted);
+                        if let Some(command) = counted {
+                            let text = &input[used - len..used];
+                            self.reject(Some(Dialect::of_text(text)), Some(*command));
+                        }
                         output.extend_from_slice(reply);
                     }
                 }
@@ -171,7 +194,7 @@ impl Execution {
                     return (used + len, Next::Aside { request, why: Why::Slow, close });
                 }
                 End::Reject(reject) => {
-                    self.count(reject.command);
+                    self.reject(reject.reason.dialect(), reject.command);
                     tracing::info!("{}: {reject}", self.peer);
                     output.extend_from_slice(reject.reply);
                     return (input.len(), Next::Close);
@@ -209,10 +232,29 @@ impl Execution {
         true
     }
 
+    /// Counts a request of a batch and carries it out.
     #[inline]
-    fn count(&self, command: Option<Command>) {
-        if let Some(command) = command {
-            self.node.counters.count(self.session.shard, command);
+    fn carry_out(&mut self, request: &Request<'_>, form: &Form, output: &mut Vec<u8>) {
+        let (before, dialect) = (output.len(), form.dialect());
+        if let Some(command) = form.counted(request) {
+            self.node.counters.count(self.session.shard, dialect, command);
+        }
+        carry_out(&self.node, &mut self.session, (request, form), output);
+        if self.session.blocked.is_some() {
+            return self.timing.put_aside(request, dialect);
+        }
+        let awaits_disk = self.session.wrote && self.node.acknowledges_durable;
+        self.timing.carried_out(request, dialect, output.len() - before, awaits_disk, &self.peer);
+    }
+
+    /// Counts what cannot become a request.
+    #[cold]
+    fn reject(&self, dialect: Option<Dialect>, command: Option<Command>) {
+        let (counters, shard) = (&self.node.counters, self.session.shard);
+        counters.reject(shard, dialect);
+        if let Some((dialect, command)) = dialect.zip(command) {
+            counters.count(shard, dialect, command);
+            counters.came_to(shard, dialect, command, Outcome::Malformed);
         }
     }
 
@@ -233,6 +275,7 @@ impl Execution {
                     Ok(binary::Step::Request { request, used: len })
                         if dispatch::is_slow(&self.node, &request) =>
                     {
+                        self.timing.put_aside(&request, Dialect::Binary);
                         return End::Slow { len, close: false };
                     }
                     Ok(binary::Step::Request { request, used }) => (Work::Binary(request), used),
@@ -257,6 +300,7 @@ impl Execution {
     fn text<'a>(&mut self, input: &'a [u8], arena: &'a Arena) -> Result<(Work<'a>, usize), End> {
         match self.decoder.decode(input, arena) {
             Ok(Step::Request { request, form, used: len }) if dispatch::is_slow(&self.node, &request) => {
+                self.timing.put_aside(&request, form.dialect());
                 Err(End::Slow { len, close: form.closes() })
             }
             Ok(Step::Request { request, form, used }) => Ok((Work::Text(request, form), used)),

@@ -11,6 +11,7 @@ use lcnode::replication::Socket;
 use tokio::net::{TcpSocket, UnixSocket};
 
 use crate::config::Listen;
+use crate::process::activation::Inherited;
 use crate::scripts::relay::on_event_loop;
 use crate::server::Shared;
 use crate::server::runtime::Workers;
@@ -29,6 +30,8 @@ pub enum Listener {
     Tcp(TcpSocket),
     /// On a path.
     Unix(UnixSocket, SocketPath),
+    /// One that listens already, and belongs to the service manager.
+    Inherited(Inherited),
 }
 
 /// The path of a Unix-domain socket; dropping it removes the socket.
@@ -92,6 +95,15 @@ impl Listener {
         }
     }
 
+    /// Its kind in a word.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Self::Tcp(_) => "tcp",
+            Self::Unix(..) => "unix",
+            Self::Inherited(inherited) => inherited.kind(),
+        }
+    }
+
     /// Listens, accepts connections for ever, and spreads them over the workers. Must be called on an event loop.
     pub(crate) fn accept<'a>(
         self,
@@ -100,11 +112,17 @@ impl Listener {
     ) -> io::Result<impl Future<Output = ()> + 'a> {
         enum Socket {
             Tcp(tokio::net::TcpListener),
-            Unix(tokio::net::UnixListener, SocketPath),
+            Unix(tokio::net::UnixListener, Option<SocketPath>),
         }
         let socket = match self {
             Self::Tcp(socket) => Socket::Tcp(socket.listen(BACKLOG)?),
-            Self::Unix(socket, path) => Socket::Unix(socket.listen(BACKLOG)?, path),
+            Self::Unix(socket, path) => Socket::Unix(socket.listen(BACKLOG)?, Some(path)),
+            Self::Inherited(Inherited::Tcp(socket)) => {
+                Socket::Tcp(tokio::net::TcpListener::from_std(socket)?)
+            }
+            Self::Inherited(Inherited::Unix(socket)) => {
+                Socket::Unix(tokio::net::UnixListener::from_std(socket)?, None)
+            }
         };
         Ok(async move {
             loop {

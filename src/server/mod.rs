@@ -9,8 +9,11 @@ mod group;
 mod handshake;
 mod listener;
 mod runtime;
+mod signals;
+pub(crate) mod watch;
+mod watchdog;
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use thiserror::Error;
@@ -18,14 +21,16 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Semaphore;
 
 pub use listener::Listener;
+pub use signals::Signals;
 
 use crate::config::ScriptConfig;
 use crate::dispatch::{DelayedFlush, Node};
-use crate::logging::Logging;
+use crate::process::systemd;
 use crate::scripts::{Extension, ScriptError};
 use aside::SLOW;
 use budget::Budget;
 use runtime::Workers;
+use watch::Watch;
 
 /// How long requests in progress may go on after a stop was asked for.
 const GRACE: Duration = Duration::from_millis(100);
@@ -39,6 +44,7 @@ pub(crate) struct Shared {
     pub(crate) budget: Budget,
     /// For slow requests.
     pub(crate) slow: Semaphore,
+    pub(crate) watch: Arc<Watch>,
 }
 
 /// Why a server does not serve.
@@ -61,60 +67,63 @@ pub struct Settings {
     pub timeout: Option<Duration>,
     /// Bytes that requests and replies of all connections together may hold.
     pub max_buffered: u64,
+    /// Whether anybody asks how long requests take.
+    pub measures: bool,
+    /// From when on a request is logged as slow; none never.
+    pub slow_log: Option<Duration>,
 }
 
-/// Serves until SIGTERM or SIGINT; `ready` is called once the port answers. SIGHUP opens the log file
-/// anew. Gives the node back when no connection uses it any more.
+/// Serves until SIGTERM or SIGINT; `ready` is called with what connections share once the port answers, and
+/// `stopping` when it does no more. Gives the node back when no connection uses it any more.
 pub fn run(
     node: Node,
     scripts: &ScriptConfig,
     listener: Listener,
     settings: Settings,
-    logging: &Logging,
-    ready: impl FnOnce(),
+    signals: &Signals,
+    ready: impl FnOnce(Weak<Shared>),
+    stopping: impl FnOnce(),
 ) -> Result<Node, ServerError> {
     let node = Arc::new(node);
     let extension = Extension::start(&node, scripts)?.map(Arc::new);
     if let Some(extension) = &extension {
         // Nothing is set twice.
         let _ = node.scripts.set(Arc::downgrade(extension.scripts()));
+        signals.set_extension(extension);
     }
     let machines = extension.as_ref().map_or(0, |_| scripts.machines);
+    let watch = Watch::new(settings.threads, listener.kind(), settings.measures, settings.slow_log);
     let shared = Arc::new(Shared {
         node,
         timeout: settings.timeout,
         budget: Budget::new(settings.max_buffered),
         slow: Semaphore::new(SLOW * settings.threads),
+        watch: Arc::new(watch),
     });
     let workers = Workers::start(settings.threads, machines)?;
     let main = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     main.block_on(async {
         let mut stop = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
-        let mut hang_up = signal(SignalKind::hangup())?;
         let accepting = listener.accept(&shared, &workers)?;
-        let flushing = DelayedFlush::carry_out(Arc::clone(&shared.node));
-        tokio::pin!(accepting, flushing);
-        ready();
-        loop {
-            tokio::select! {
-                _ = stop.recv() => return Ok(()),
-                _ = interrupt.recv() => return Ok(()),
-                _ = hang_up.recv() => {
-                    match logging.reopen() {
-                        Ok(()) => crate::system!("log file opened anew"),
-                        Err(error) => tracing::error!("{error}"),
-                    }
-                    if let Some(extension) = &extension {
-                        let extension = Arc::clone(extension);
-                        tokio::task::spawn_blocking(move || reload(&extension));
-                    }
-                }
-                never = &mut flushing => match never {},
-                () = &mut accepting => return Ok::<(), std::io::Error>(()),
+        let watchdog = async {
+            match systemd::watchdog() {
+                Some(limit) => watchdog::watch(&workers, limit, systemd::alive).await,
+                None => std::future::pending().await,
             }
+        };
+        let flushing = DelayedFlush::carry_out(Arc::clone(&shared.node));
+        ready(Arc::downgrade(&shared));
+        tokio::select! {
+            _ = stop.recv() => {}
+            _ = interrupt.recv() => {}
+            () = accepting => {}
+            () = watchdog => {}
+            never = flushing => match never {},
         }
+        Ok::<(), std::io::Error>(())
     })?;
+    stopping();
     tracing::info!("signal interruption");
     shared.node.commands.stop();
     shared.node.store.end_waiting();
@@ -124,19 +133,13 @@ pub fn run(
     drop(main);
     std::thread::sleep(GRACE);
     workers.stop();
+    signals.forget_extension();
     if let Some(extension) = extension.and_then(Arc::into_inner) {
         extension.end();
     }
     let node = Arc::clone(&shared.node);
     drop(shared);
     Ok(unwrap(node)?)
-}
-
-fn reload(extension: &Extension) {
-    match extension.reload() {
-        Ok(()) => crate::system!("scripts loaded anew"),
-        Err(error) => tracing::error!("{error}; the scripts that were loaded before stay"),
-    }
 }
 
 /// The node, once the last thread has let go of it.

@@ -42,6 +42,15 @@ impl Workers {
         (number, &self.workers[number].handle)
     }
 
+    /// Waits until each event loop has come to a task.
+    pub(crate) async fn answer(&self) {
+        let answers: Vec<_> = self.workers.iter().map(|worker| worker.handle.spawn(async {})).collect();
+        for answer in answers {
+            // An empty task fails only where its loop has ended, and that is seen elsewhere.
+            let _ = answer.await;
+        }
+    }
+
     /// Ends all threads; connections are dropped where they wait.
     pub(crate) fn stop(self) {
         let threads: Vec<JoinHandle<()>> = self

@@ -6,10 +6,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
+use crate::effort::Tally;
 use crate::error::{Error, Result};
 use crate::log::address::Position;
 use crate::log::segment::Segment;
@@ -52,6 +53,8 @@ pub struct Durability {
     wake: Condvar,
     failed: AtomicBool,
     why: Mutex<String>,
+    /// Counted for those who watch.
+    pub(crate) syncs: Tally,
 }
 
 #[derive(Debug, Default)]
@@ -76,6 +79,7 @@ impl Durability {
             wake: Condvar::new(),
             failed: AtomicBool::new(false),
             why: Mutex::default(),
+            syncs: Tally::default(),
         }
     }
 
@@ -99,6 +103,7 @@ impl Durability {
         // A cut tells that all before it is durable, seals included. One that was sealed while an earlier
         // segment was synced without its seal waits for the next round.
         let mut all_cut = true;
+        let started = Instant::now();
         let result: std::io::Result<()> = pending.iter_mut().try_for_each(|one| {
             // Looked at before the length: what is sealed has its last length.
             let sealed = one.segment.is_sealed();
@@ -119,6 +124,7 @@ impl Durability {
         pending.retain(|one| !one.cut);
         self.durable.fetch_max(end.to_word(), Ordering::AcqRel);
         drop(pending);
+        self.syncs.done(started);
         self.wake_waiters();
         Ok(())
     }

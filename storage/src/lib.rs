@@ -18,6 +18,7 @@
 mod backup;
 mod counter;
 mod durability;
+mod effort;
 mod error;
 pub mod examine;
 mod hash;
@@ -32,6 +33,7 @@ mod store;
 pub use backup::{Backup, Phase, Restore, Restored, Ways, restore};
 pub use counter::Decimal;
 pub use durability::SyncMode;
+pub use effort::{Done, Efforts};
 pub use error::{Error, Result};
 pub use log::address::Position;
 pub use log::record::{Attributes, Kind, Stamp};

@@ -155,3 +155,68 @@ fn clients_cannot_forge_lines() {
     assert!(log.lines().all(|line| line.len() < 8192));
     assert!(log.contains("yyyy"), "and is cut, not dropped");
 }
+
+#[test]
+fn levels_of_parts_and_of_lines_as_json() {
+    let folder = folder();
+    let options = ["--log-format", "json", "--log-level", "error,server=debug", HASH];
+    let node = Node::start(folder.path(), &options);
+    let mut client = node.client();
+    client.ask(&wire::sync(), &[0]);
+    client.ask(&wire::copy(b"no\"where\n\xff\x1b"), &[1]);
+    drop(client);
+    eventually("the connection is closed", ANSWER, || node.log().contains("connection finished"));
+    node.stop();
+    let log = fs::read_to_string(folder.path().join("node.log")).unwrap();
+    let lines: Vec<serde_json::Value> = log
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
+        .collect();
+    let of = |level: &str| lines.iter().filter(|line| line["level"] == level).collect::<Vec<_>>();
+    assert!(
+        of("SYSTEM").iter().any(|line| line["message"] == "listening started" && line["target"].is_null())
+    );
+    assert!(of("DEBUG").iter().all(|line| line["target"] == "server") && !of("DEBUG").is_empty(), "{log}");
+    let errors = of("ERROR");
+    assert!(errors.len() == 1 && errors[0]["target"] == "commands", "{log}");
+    assert!(errors[0]["message"].as_str().unwrap().starts_with("do_copy: "), "{log}");
+    // Its doing is INFO of a part that shows errors only.
+    assert!(!log.contains("doing sync command") && log.contains("signal interruption"));
+    assert!(!log.contains('\x1b'));
+}
+
+#[test]
+fn levels_that_mean_nothing_are_refused() {
+    let folder = folder();
+    for (levels, part) in
+        [("loud", "is no level: write error, warn,"), ("sever=info", "the parts are admin, commands,")]
+    {
+        let output = Launch::new(folder.path(), &["--log-level", levels, HASH]).output();
+        assert_refused(&output, &["--log-level", part], levels);
+    }
+}
+
+#[test]
+fn sigusr1_switches_to_debug_and_back() {
+    let folder = folder();
+    let node = Node::start(folder.path(), &["--log-level", "error,scripts=info", HASH]);
+    let doing = || {
+        node.client().ask(&wire::sync(), &[0]);
+        node.log().matches("\tINFO\tdoing sync command\n").count()
+    };
+    assert_eq!(doing(), 0);
+    for round in 1..3 {
+        node.signal(Signal::SIGUSR1);
+        let line =
+            "\tSYSTEM\tlog level: debug from now on, error,scripts=info until now, changed by SIGUSR1\n";
+        eventually("debug", ANSWER, || node.log().matches(line).count() == round);
+        assert_eq!(doing(), round);
+        assert!(node.log().contains("\tDEBUG\tconnected: 127."));
+        node.signal(Signal::SIGUSR1);
+        let line =
+            "\tSYSTEM\tlog level: error,scripts=info from now on, debug until now, changed by SIGUSR1\n";
+        eventually("and back", ANSWER, || node.log().matches(line).count() == round);
+        assert_eq!(doing(), round);
+    }
+    node.stop();
+}

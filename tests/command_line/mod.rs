@@ -14,7 +14,7 @@ mod tools;
 use std::process::Output;
 
 /// A start that must be refused: exit code 1, and a message on standard error that holds each of `parts`.
-fn assert_refused(output: &Output, parts: &[&str], what: &str) {
+pub fn assert_refused(output: &Output, parts: &[&str], what: &str) {
     let message = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{what}: {message}");
     for part in parts {

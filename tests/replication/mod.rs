@@ -2,7 +2,7 @@
 
 mod agreement;
 mod bad_peers;
-mod cable;
+pub mod cable;
 mod counters;
 mod cuts;
 mod joining;

@@ -2,8 +2,10 @@
 
 use std::fs::{File, OpenOptions};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::{panicking, sleep};
 use std::time::{Duration, Instant};
@@ -31,6 +33,16 @@ pub struct Launch {
     folder: PathBuf,
     address: Address,
     args: Vec<String>,
+    env: Vec<(String, String)>,
+    inherited: Option<Inherited>,
+}
+
+/// A descriptor that the node gets as its third, as from systemd.
+#[derive(Debug, Clone)]
+struct Inherited {
+    descriptor: Arc<OwnedFd>,
+    /// What the shell does before it becomes the node.
+    before: String,
 }
 
 /// A running node. Dropping it kills it; if the test is failing its log is printed first.
@@ -63,7 +75,22 @@ impl Launch {
             folder: folder.to_owned(),
             address: Address::Tcp(loopback()),
             args: args.iter().map(|arg| (*arg).to_owned()).collect(),
+            env: Vec::new(),
+            inherited: None,
         }
+    }
+
+    /// With a variable in its environment.
+    pub fn env(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.env.push((name.to_owned(), value.into()));
+        self
+    }
+
+    /// With a descriptor as its third; the shell runs `before` first, whose process the node then is.
+    pub fn inherit(mut self, descriptor: impl Into<OwnedFd>, before: &str) -> Self {
+        self.inherited =
+            Some(Inherited { descriptor: Arc::new(descriptor.into()), before: before.to_owned() });
+        self
     }
 
     /// Called by another name or path.
@@ -90,8 +117,22 @@ impl Launch {
     }
 
     fn command(&self) -> Command {
-        let mut command = Command::new(&self.program);
-        command.args(self.words()).current_dir(&self.folder).stdin(Stdio::null());
+        let mut command = match &self.inherited {
+            None => {
+                let mut command = Command::new(&self.program);
+                command.stdin(Stdio::null());
+                command
+            }
+            Some(Inherited { descriptor, before }) => {
+                let mut command = Command::new("sh");
+                let script = format!(r#"exec 3<&0 </dev/null; {before}; exec "$0" "$@""#);
+                command.args(["-c", &script]).arg(&self.program);
+                command.stdin(descriptor.try_clone().unwrap());
+                command
+            }
+        };
+        command.args(self.words()).current_dir(&self.folder);
+        command.envs(self.env.iter().map(|(name, value)| (name, value)));
         command
     }
 

@@ -226,6 +226,7 @@ async fn follow(
     let mut tick = Instant::now() + TICK;
     let mut tell = Instant::now();
     let mut was_open = false;
+    let found_before = shown.lock().found;
     let late = Instant::now() + patience;
     loop {
         let event = session.next(sleep_until(tick)).await?;
@@ -270,5 +271,7 @@ async fn follow(
         (status.sid, status.state, status.agrees) = (view.sid, view.state, view.agrees);
         (status.lag_bytes, status.lag_entries) = (view.lag_bytes, view.lag_entries);
         (status.lag_seconds, status.full_sync) = (view.lag_seconds, view.full_sync);
+        status.found.differences = found_before.differences + view.found.differences;
+        status.found.healed = found_before.healed + view.found.healed;
     }
 }

@@ -9,7 +9,7 @@ mod socket;
 
 use std::fmt::Write;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -54,6 +54,8 @@ struct Shared {
     /// Whether what this node made itself may be missing: it is asked for again.
     mine: bool,
     stopping: AtomicBool,
+    /// Followers that were given up so far.
+    given_up: AtomicU64,
 }
 
 /// A link's thread.
@@ -85,7 +87,8 @@ impl Replication {
         let count = settings.masters.len() + usize::from(settings.named.is_some());
         let peers = Peers::open(&store, settings.bounds, epoch, count)?;
         let stopping = AtomicBool::new(false);
-        let shared = Arc::new(Shared { store, peers, settings, mine, stopping });
+        let given_up = AtomicU64::new(0);
+        let shared = Arc::new(Shared { store, peers, settings, mine, stopping, given_up });
         let masters = shared.settings.masters.iter().filter_map(|master| shared.follow(master.clone()));
         let replication = Self {
             masters: Mutex::new(masters.collect()),
@@ -149,8 +152,9 @@ impl Replication {
         followers.extend(link("feed", shown, move |shown, stop| run(shared, shown, socket, stop)));
     }
 
-    /// Adds the lines of all peers to the text of `stat`.
-    pub fn stat(&self, text: &mut String) {
+    /// How all peers are, masters first.
+    #[must_use]
+    pub fn statuses(&self) -> Vec<Status> {
         let mut all: Vec<Status> = Vec::new();
         for links in [&self.masters, &self.followers] {
             let links = links.lock();
@@ -160,6 +164,18 @@ impl Replication {
         }
         all.extend(self.named.lock().as_ref().map(|link| link.shown.lock().clone()));
         all.sort_by_key(|status| !matches!(status.role, Role::Master | Role::OriginalMaster));
+        all
+    }
+
+    /// How often a follower was given up since the start, because keeping log for it cost too much.
+    #[must_use]
+    pub fn given_up(&self) -> u64 {
+        self.shared.given_up.load(Ordering::Relaxed)
+    }
+
+    /// Adds the lines of all peers to the text of `stat`.
+    pub fn stat(&self, text: &mut String) {
+        let all = self.statuses();
         let follows = |status: &&Status| status.role == Role::Master;
         if let Some((status, sync)) =
             all.iter().find(follows).and_then(|status| Some((status, status.full_sync?)))
@@ -267,6 +283,7 @@ fn keeper(shared: &Arc<Shared>) -> Option<(watch::Sender<bool>, JoinHandle<()>)>
             while tokio::time::timeout(KEEPER, stopped.wait_for(|stop| *stop)).await.is_err() {
                 match shared.peers.enforce(&shared.store) {
                     Ok(given_up) => given_up.iter().for_each(|(sid, why)| {
+                        shared.given_up.fetch_add(1, Ordering::Relaxed);
                         tracing::warn!("server {sid}: {why}: when it comes again it is sent everything");
                     }),
                     Err(error) => tracing::debug!("followers cannot be given up: {error}"),

@@ -3,6 +3,7 @@
 use lcnode_storage::{Position, Store};
 
 use super::{IN_STEP, Pull};
+use crate::replication::check::Found;
 use crate::replication::status::{Agrees, FullSync, State};
 
 /// How a pull is. The fields are those of [`crate::replication::status::Status`].
@@ -20,6 +21,8 @@ pub struct View {
     pub lag_seconds: f64,
     /// Whether both have the same.
     pub agrees: Agrees,
+    /// What comparisons have found on this connection.
+    pub found: Found,
     /// While everything comes.
     pub full_sync: Option<FullSync>,
 }
@@ -48,6 +51,7 @@ impl Pull {
             lag_entries: if lag_bytes == 0 { 0 } else { self.beat.records },
             lag_seconds: if lag_bytes == 0 { 0.0 } else { since.min(behind) },
             agrees: self.check.agrees(),
+            found: self.check.found(),
             full_sync: (state == State::FullSync).then_some(full_sync),
         }
     }

@@ -308,7 +308,7 @@ fn check_complete(kit: &Kit, known: &Known, log: &Opened, end: Option<&End>, res
         return Err(Error::Damaged { path, offset: end.offset as u64, why });
     }
     if let Some(later) = rest.iter().find(|file| file.is_cut()) {
-        info!(file = later.name, "this later segment was made durable");
+        info!(file = later.name, "a segment behind the damaged one is whole");
         let why = end.torn.unwrap_or("the segment ends without its seal, but later ones were made durable");
         let path = kit.medium.describe(&end.file);
         return Err(Error::Damaged { path, offset: end.offset as u64, why });

@@ -383,7 +383,7 @@ impl Shared {
             );
             if let Err(error) = grown {
                 // Chains grow instead: slower, but nothing is lost.
-                tracing::warn!(%error, "the table cannot grow");
+                tracing::warn!(%error, "the table in memory cannot grow: reads and writes become slower, nothing is lost");
                 return;
             }
             if !view.table.is_loaded() {

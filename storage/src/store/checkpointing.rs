@@ -218,6 +218,8 @@ impl Shared {
             Ok(state) => {
                 *pins = Pins(state.pins());
                 self.newest.from.store(state.position.to_word(), Ordering::Relaxed);
+                self.effort.checkpoints.done(started);
+                self.effort.checkpointed.store(self.options.clock.now(), Ordering::Relaxed);
                 let milliseconds = started.elapsed().as_millis() as u64;
                 debug!(bytes = table.bytes(), milliseconds, "checkpoint written");
                 Ok(())
@@ -270,7 +272,7 @@ impl Shared {
 
 impl Newest {
     /// Bytes of log that a start would have to read now.
-    fn log_since(&self, view: &View) -> u64 {
+    pub(crate) fn log_since(&self, view: &View) -> u64 {
         let from = self.from();
         let since = view.segments.iter().rev().take_while(|segment| segment.number() >= from.segment);
         since

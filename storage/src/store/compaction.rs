@@ -136,8 +136,14 @@ impl Shared {
         let drop_before = if is_oldest { hold.collect_before } else { Position::default() };
         let is_held = |hold: &Hold| hold.keeps(segment) && !spans_too_much(&view);
         self.tail.lock().owed = Some(segment.live() as usize);
+        let started = Instant::now();
+        self.effort.is_compacting.store(true, Ordering::Relaxed);
         let done =
             self.empty_and_remove(segment, Terms { drop_before, holds }, &is_held, &mut Pace::new(ease));
+        self.effort.is_compacting.store(false, Ordering::Relaxed);
+        if matches!(done, Ok(true)) {
+            self.effort.compactions.done(started);
+        }
         // The file is there as long as anybody has it, and the allocator shall find its space.
         drop(view);
         self.tail.lock().owed = matches!(done, Ok(true)).then_some(0);
@@ -303,6 +309,7 @@ impl Shared {
                 None => append::append_tombstone(&mut tail, &self.kit, self, record)?,
                 Some(copy) => append::append_copy(&mut tail, &self.kit, self, &copy.parts(), record)?,
             };
+            self.effort.moved.fetch_add(record.len as u64, Ordering::Relaxed);
             let end = self.set_end(&tail);
             let ahead = tail.active.appender.region().ahead();
             drop(tail);
@@ -340,7 +347,7 @@ impl Shared {
         });
         // So that nobody holds on to the removed file.
         self.pass_all_stripes();
-        tracing::debug!(segment = segment.number(), "removed");
+        tracing::debug!(segment = segment.number(), "compaction: segment removed");
         Ok(())
     }
 

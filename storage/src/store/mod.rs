@@ -32,6 +32,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use crossbeam_utils::CachePadded;
@@ -50,6 +51,7 @@ pub use snapshot::Snapshot;
 pub use visit::Visited;
 
 use crate::durability::Durability;
+use crate::effort::{Effort, Efforts};
 use crate::error::{Error, Result};
 use crate::hash::KeyHasher;
 use crate::index::{STRIPES, Table};
@@ -118,6 +120,8 @@ pub(crate) struct Shared {
     /// Callers that wait for `compacting`: whoever holds it should not dawdle.
     hurried: AtomicUsize,
     newest: Newest,
+    /// Counted for those who watch.
+    effort: Effort,
     /// The run of this server (see [`crate::counter::Sum`]) once additions are kept as such. Nobody holds another
     /// lock when taking it.
     run: Mutex<Option<u32>>,
@@ -273,6 +277,23 @@ impl Store {
             tombstones: segment.tombstones(),
         };
         view.segments.iter().map(figures).collect()
+    }
+
+    /// What the store has done for itself since it was opened.
+    pub fn efforts(&self) -> Efforts {
+        let shared = &self.shared;
+        let effort = &shared.effort;
+        let at = effort.checkpointed.load(Ordering::Relaxed);
+        let age = shared.options.clock.now().saturating_sub(at);
+        Efforts {
+            compactions: effort.compactions.so_far(),
+            is_compacting: effort.is_compacting.load(Ordering::Relaxed),
+            moved_bytes: effort.moved.load(Ordering::Relaxed),
+            checkpoints: effort.checkpoints.so_far(),
+            checkpoint_age: (at > 0).then(|| Duration::from_micros(age)),
+            log_since_checkpoint: shared.newest.log_since(&shared.view.load()),
+            syncs: shared.durability.syncs.so_far(),
+        }
     }
 
     /// Whether the database is lost with the process.

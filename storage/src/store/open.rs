@@ -12,6 +12,7 @@ use parking_lot::{Condvar, Mutex};
 use tracing::info;
 
 use crate::durability::Durability;
+use crate::effort::Effort;
 use crate::error::{Error, Result};
 use crate::hash::KeyHasher;
 use crate::index::checkpoint;
@@ -261,6 +262,7 @@ fn into_store(
         queue: Queue::default(),
         worked_up_to: AtomicU64::new(0),
         newest: Newest::of(&replay.state),
+        effort: Effort::default(),
         run: Mutex::new(None),
         options,
     });
