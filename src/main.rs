@@ -27,7 +27,7 @@ use parking_lot::Mutex;
 
 use admin::Admin;
 use config::{Config, DatabaseKind, Listen, MasterAddress};
-use dispatch::{Commands, Counters, NamedMaster, Node};
+use dispatch::{Commands, Counters, DelayedFlush, NamedMaster, Node};
 use logging::Logging;
 use process::activation::Inherited;
 use process::daemon::{self, Ready, Role};
@@ -257,6 +257,9 @@ fn node(config: &Config, store: Arc<Store>, replication: Replication, begin: u64
         acknowledges_durable: config.sync == config::SyncMode::Always,
         counters: Counters::new(config.threads),
         limits: Limits { max_key: config.max_key, max_value: config.max_value },
+        honours_exptime: config.honours_exptime,
+        delayed_flush: DelayedFlush::new(),
+        threads: config.threads,
         max_reply: usize::try_from(config.max_buffered).unwrap_or(usize::MAX),
         backup_dir: config.backup_dir.clone(),
         update_logs: config.replication.update_logs.clone(),

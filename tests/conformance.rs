@@ -8,8 +8,12 @@ use serde_json::Value;
 
 use crate::support::{Client, HASH, MEMORY, Node, folder, rng, source_file, wire};
 
-const RECORDINGS: [&str; 2] =
-    ["tests/conformance/shown-binary.jsonl", "tests/conformance/shown-binary-random.jsonl"];
+const RECORDINGS: [&str; 4] = [
+    "tests/conformance/shown-binary.jsonl",
+    "tests/conformance/shown-binary-random.jsonl",
+    "tests/conformance/shown-memcached.jsonl",
+    "tests/conformance/shown-http.jsonl",
+];
 /// Requests up to this size are sent a byte at a time by some of the replays that cut.
 const SMALL: usize = 100;
 /// Pieces that a larger request is cut into at most.
@@ -116,12 +120,64 @@ fn replay_step(client: &mut Client, step: &Value, sending: &mut Sending) -> Resu
         };
     }
     send(client, &request, step["chunk"].as_u64(), sending);
-    let expected = bytes(&step["expect"]);
+    if let Some(prefix) = step["prefix"].as_str() {
+        let line = line(client)?;
+        return if line.starts_with(prefix) {
+            Ok(())
+        } else {
+            Err(format!("wanted {prefix:?}, got {line:?}"))
+        };
+    }
+    if let Some(expected) = step.get("http") {
+        return replay_http(client, expected, step["head"].as_u64());
+    }
+    let expected = match step["text"].as_str() {
+        // A character is a byte.
+        Some(text) => text.chars().map(|byte| u8::try_from(byte).unwrap()).collect(),
+        None => bytes(&step["expect"]),
+    };
     let got = if step["closed"] == true { client.rest() } else { client.take(expected.len()) };
     if got != expected {
-        return Err(format!("wanted {}, got {:02x?}", step["expect"], got));
+        return Err(format!("wanted {}, got {}", expected.escape_ascii(), got.escape_ascii()));
     }
     if client.has_more() { Err("more came than was recorded".to_owned()) } else { Ok(()) }
+}
+
+/// A reply with this status and body; of a HEAD, with this length and no body.
+fn replay_http(client: &mut Client, expected: &Value, head: Option<u64>) -> Result<(), String> {
+    let first = line(client)?;
+    let status = first.split(' ').nth(1).and_then(|status| status.parse::<u64>().ok());
+    let mut length = None;
+    loop {
+        let line = line(client)?.to_ascii_lowercase();
+        if line == "\r\n" {
+            break;
+        }
+        if let Some(value) = line.strip_prefix("content-length:") {
+            length = value.trim().parse::<u64>().ok();
+        }
+    }
+    if status != expected[0].as_u64() {
+        return Err(format!("wanted status {}, got {first:?}", expected[0]));
+    }
+    if head.is_some() {
+        return if length == head { Ok(()) } else { Err(format!("content-length {length:?}")) };
+    }
+    let body = client.take(length.unwrap_or(0) as usize);
+    match expected[1].is_null() || bytes(&expected[1]) == body {
+        true => Ok(()),
+        false => Err(format!("body {}", body.escape_ascii())),
+    }
+}
+
+/// A line with its end.
+fn line(client: &mut Client) -> Result<String, String> {
+    let mut line = Vec::new();
+    while !line.ends_with(b"\r\n") {
+        let byte = client.try_take::<1>();
+        line.extend(byte.map_err(|error| format!("after {}: {error}", line.escape_ascii()))?);
+    }
+    String::from_utf8(line).map_err(|error| error.to_string())
 }
 
 fn send(client: &mut Client, request: &[u8], chunk: Option<u64>, sending: &mut Sending) {

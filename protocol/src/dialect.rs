@@ -61,13 +61,13 @@ pub enum Step<'a> {
         /// The request, borrowing from the input or the arena.
         request: Request<'a>,
         /// How its reply is written.
-        form: Form<'a>,
+        form: Form,
         /// How many bytes of the input it took.
         used: usize,
     },
     /// The input begins with a request whose answer is known without carrying it out.
     Answer {
-        /// What it counts as.
+        /// What it counts as, in vain; none where nothing is wrong with it.
         counted: Option<Command>,
         /// The answer, perhaps empty.
         reply: &'static [u8],
@@ -80,16 +80,16 @@ pub enum Step<'a> {
 
 /// How the reply of a request is written.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Form<'a> {
+pub enum Form {
     /// By [`binary::Encoder`].
     Binary,
     /// By [`memcached::Encoder`].
-    Memcached(memcached::Form<'a>),
+    Memcached(memcached::Form),
     /// By [`http::Encoder`].
     Http(http::Form),
 }
 
-impl Form<'_> {
+impl Form {
     /// The dialect.
     #[inline]
     #[must_use]

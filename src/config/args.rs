@@ -91,6 +91,12 @@ pub(super) struct Args {
     #[arg(long, value_name = "SIZE", help_heading = "Limits", default_value = "1g", value_parser = size::parse)]
     pub(super) max_buffered: u64,
 
+    /// Let records that memcached's clients store end at their exptime; without it they never do, as with
+    /// ttserver. 0: never; negative: at once; up to 2592000: seconds from now; more: seconds since 1970
+    /// [default: off]
+    #[arg(long, help_heading = "Storage")]
+    pub(super) honour_exptime: bool,
+
     /// Refuse these commands: names by comma or blank, groups (all, allread, allwrite,
     /// allmanage, allorg, allmc, allhttp), or bits as 0x41 [default: none]
     #[arg(long, value_name = "EXPR", help_heading = "Command access", action = ArgAction::Append)]

@@ -82,6 +82,8 @@ pub struct Config {
     /// Bytes that half-received requests and unsent replies of all connections together may hold; default
     /// 1 GiB. Never below `max_value` or `max_key`.
     pub max_buffered: u64,
+    /// Whether records that clients of memcached store end at their exptime; default no.
+    pub honours_exptime: bool,
     /// The commands to refuse; default none.
     pub mask: Mask,
     /// Run in the background; default no.
@@ -255,6 +257,7 @@ impl Config {
             max_value: args.max_value,
             max_key: args.max_key,
             max_buffered: args.max_buffered,
+            honours_exptime: args.honour_exptime,
             mask,
             daemon: args.dmn,
             pid_file,

@@ -45,6 +45,7 @@ fn defaults() {
         max_value: 256 << 20,
         max_key: 256 << 20,
         max_buffered: 1 << 30,
+        honours_exptime: false,
         mask: Mask::NONE,
         daemon: false,
         pid_file: None,

@@ -36,6 +36,7 @@ use parking_lot::Mutex;
 pub use copy_command::Commands;
 pub use counters::{Counters, Outcome};
 pub use master::NamedMaster;
+pub use memcached::DelayedFlush;
 pub use noted::Noted;
 
 use crate::config::Mask;
@@ -55,6 +56,12 @@ pub struct Node {
     pub counters: Counters,
     /// The limits of one request.
     pub limits: lcnode_protocol::Limits,
+    /// Whether records end when clients of memcached say; else they never do.
+    pub honours_exptime: bool,
+    /// When all records are to go.
+    pub delayed_flush: DelayedFlush,
+    /// Event-loop threads.
+    pub threads: usize,
     /// Bytes that a reply with a list may have.
     pub max_reply: usize,
     /// Where `copy` may write, and `restore` read.
@@ -176,6 +183,9 @@ impl ErrorNumber {
     }
 }
 
+/// Records that are fetched while the connections of the same thread wait.
+const MANY: usize = 1000;
+
 /// Whether a request may take long and must not hold up the connections that share its thread.
 pub fn is_slow(node: &Node, request: &Request<'_>) -> bool {
     match request {
@@ -188,7 +198,9 @@ pub fn is_slow(node: &Node, request: &Request<'_>) -> bool {
         | Request::Restore { .. }
         | Request::SetMst { .. } => true,
         Request::Misc { name, args, .. } => misc::is_slow(name, args.len()),
-        Request::MGet { keys } => keys.len() > 1000,
+        Request::MGet { keys } => keys.len() > MANY,
+        // Each takes two bytes at least, so that the usual ones need not be counted.
+        Request::Fetch { keys, .. } => keys.text().len() > 2 * MANY && keys.iter().nth(MANY).is_some(),
         Request::Ext { name, .. } => node.scripts().is_some_and(|scripts| scripts.is_slow(name)),
         _ => false,
     }

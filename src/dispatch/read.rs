@@ -12,11 +12,16 @@ use super::{ErrorNumber, Node, Session, note};
 pub(super) fn get(node: &Node, session: &mut Session, key: &[u8], reply: &mut impl Reply) {
     match node.store.get(key, |value| reply.value(value)) {
         Ok(Some(())) => return,
-        Ok(None) => session.last_error = ErrorNumber::NoRecord,
-        Err(error) => note(session, Command::Get, &error),
+        Ok(None) => {
+            session.last_error = ErrorNumber::NoRecord;
+            reply.missing();
+        }
+        Err(error) => {
+            note(session, Command::Get, &error);
+            reply.failure();
+        }
     }
     node.counters.miss(session.shard, session.dialect, Miss::Get);
-    reply.failure();
 }
 
 pub(super) fn vsiz(node: &Node, session: &mut Session, key: &[u8], reply: &mut impl Reply) {
@@ -24,7 +29,7 @@ pub(super) fn vsiz(node: &Node, session: &mut Session, key: &[u8], reply: &mut i
         Ok(Some(size)) => reply.int(size as i32),
         Ok(None) => {
             session.last_error = ErrorNumber::NoRecord;
-            reply.failure();
+            reply.missing();
         }
         Err(error) => {
             note(session, Command::Vsiz, &error);

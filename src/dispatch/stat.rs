@@ -1,6 +1,6 @@
 //! The text of `stat`: the original's lines, in its order.
 
-use std::fmt::Write;
+use std::fmt::{Display, Write};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use nix::sys::resource::{UsageWho, getrusage};
@@ -13,10 +13,21 @@ pub const ORIGINAL_VERSION: &str = "1.1.41";
 
 /// Lines of name, TAB, value.
 pub(super) fn text(node: &Node, session: &Session) -> String {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
     let mut text = String::with_capacity(1500);
     // Writing to a string cannot fail.
-    let mut line = |name: &str, value: &dyn std::fmt::Display| _ = writeln!(text, "{name}\t{value}");
+    facts(node, session, |name, value| _ = writeln!(text, "{name}\t{value}"));
+    text.push_str(&node.counters.text());
+    if let Some(scripts) = node.scripts() {
+        let figures = scripts.figures();
+        _ = writeln!(text, "ext_errors\t{}\next_limits\t{}", figures.errors(), figures.limits());
+    }
+    node.replication.stat(&mut text);
+    text
+}
+
+/// What there is to say but for counters: names and values in the original's order.
+pub(super) fn facts(node: &Node, session: &Session, mut line: impl FnMut(&str, &dyn Display)) {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
     line("version", &ORIGINAL_VERSION);
     line("libver", &324);
     line("protver", &"0.91");
@@ -50,13 +61,6 @@ pub(super) fn text(node: &Node, session: &Session) -> String {
     line("ru_user", &format_args!("{user:.6}"));
     line("ru_sys", &format_args!("{system:.6}"));
     line("ru_real", &format_args!("{:.6}", node.started.elapsed().as_secs_f64()));
-    text.push_str(&node.counters.text());
-    if let Some(scripts) = node.scripts() {
-        let figures = scripts.figures();
-        _ = writeln!(text, "ext_errors\t{}\next_limits\t{}", figures.errors(), figures.limits());
-    }
-    node.replication.stat(&mut text);
-    text
 }
 
 /// The load of the last five minutes; 0 where the system does not tell.

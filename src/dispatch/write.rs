@@ -22,7 +22,7 @@ fn answer_put(node: &Node, session: &mut Session, done: bool, reply: &mut impl R
 
 /// Notes what came of a change of a key; says whether it worked.
 #[inline]
-fn changed(
+pub(super) fn changed(
     node: &Node,
     session: &mut Session,
     command: Command,

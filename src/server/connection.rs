@@ -16,6 +16,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use arrayvec::ArrayVec;
 use bytes::{Buf, BytesMut};
 use lcnode_protocol::{Arena, dialect};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
@@ -23,6 +24,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use crate::server::Shared;
 use crate::server::aside::{self, PATIENCE};
 use crate::server::budget::Share;
+use crate::server::crowd;
 use crate::server::execution::{Execution, Next};
 use crate::server::group;
 use crate::server::handshake::Handover;
@@ -31,6 +33,8 @@ use crate::server::handshake::Handover;
 const READ: usize = 64 << 10;
 /// A buffer of replies that has grown past this is given back.
 const KEEP: usize = 1 << 20;
+/// Bytes up to which a read may give its turn away: requests one by one, which wait for memory one by one.
+const EARLY: usize = 256;
 /// A connection keeps a buffer of this size for half requests; larger ones are given back.
 const KEEP_REST: usize = 4 << 10;
 /// How long a closing connection waits for the client to take the last replies.
@@ -69,6 +73,8 @@ struct State {
     rest: BytesMut,
     /// Bytes that `rest` must have before it is worth another look.
     needed: usize,
+    /// What was read by one that gave its turn away: see [`crowd`].
+    early: ArrayVec<u8, EARLY>,
     /// The client sends nothing more.
     ended: bool,
     /// Replies that wait for the client, or for the disk.
@@ -102,6 +108,7 @@ where
         ),
         rest: BytesMut::new(),
         needed: 0,
+        early: ArrayVec::new(),
         ended: false,
         pending: Vec::new(),
         sent: 0,
@@ -199,6 +206,13 @@ impl State {
             // A connection that broke while it was written to has left its replies here.
             output.clear();
             let next = match source {
+                Source::Socket if !self.early.is_empty() => {
+                    let early = self.early.take();
+                    crowd::proceed(&self.shared.node.store);
+                    let (used, next) = self.execution.execute(&early, output, arena);
+                    self.rest.extend_from_slice(&early[used..]);
+                    next
+                }
                 Source::Socket => {
                     let mut buffer = ReadBuf::new(input);
                     ready!(Pin::new(&mut *stream).poll_read(context, &mut buffer))?;
@@ -207,6 +221,11 @@ impl State {
                         return Poll::Ready(Ok(Next::Close));
                     }
                     self.execution.timing.begin(input.len());
+                    if input.len() <= EARLY && self.execution.gives_way(input, arena) {
+                        self.early.extend(input.iter().copied());
+                        context.waker().wake_by_ref();
+                        return Poll::Pending;
+                    }
                     let (used, next) = self.execution.execute(input, output, arena);
                     self.rest.extend_from_slice(&input[used..]);
                     next

@@ -8,6 +8,7 @@ use lcnode_protocol::{Arena, Command, Dialect, Reply, Request, binary, http, mem
 
 use crate::dispatch::{self, Node, Noted, Outcome, Session};
 use crate::server::aside::Why;
+use crate::server::crowd;
 use crate::server::handshake::{self, Handover};
 use crate::server::watch::{Timing, Watch};
 
@@ -46,7 +47,7 @@ struct Todo<'a> {
 enum Work<'a> {
     /// A request of the binary dialect: on its own, so that it is not moved about with what the others need.
     Binary(Request<'a>),
-    Text(Request<'a>, Form<'a>),
+    Text(Request<'a>, Form),
     /// The answer is known.
     Answer(Option<Command>, &'static [u8]),
 }
@@ -84,7 +85,7 @@ pub(super) struct Execution {
 pub(super) fn carry_out(
     node: &Node,
     session: &mut Session,
-    (request, form): (&Request<'_>, &Form<'_>),
+    (request, form): (&Request<'_>, &Form),
     output: &mut Vec<u8>,
 ) {
     session.dialect = form.dialect();
@@ -160,8 +161,10 @@ impl Execution {
                         close = form.closes();
                     }
                     Work::Answer(counted, reply) => {
-                        let text = &input[used - len..used];
-                        self.reject(Some(Dialect::of_text(text)), *counted);
+                        if let Some(command) = counted {
+                            let text = &input[used - len..used];
+                            self.reject(Some(Dialect::of_text(text)), Some(*command));
+                        }
                         output.extend_from_slice(reply);
                     }
                 }
@@ -209,9 +212,29 @@ impl Execution {
         }
     }
 
+    /// Whether requests that were just read are to give their turn away, because the first of them will wait for memory.
+    /// Not of HTTP: looking at a head twice costs what is won. Nor a put, which waits for nothing.
+    #[inline]
+    pub(super) fn gives_way(&mut self, input: &[u8], arena: &mut Arena) -> bool {
+        const PUT: u8 = Command::Put.id();
+        let may_wait = match input {
+            [binary::MAGIC, PUT, ..] | [b's', ..] => false,
+            [first, ..] => !first.is_ascii_uppercase(),
+            [] => false,
+        };
+        if !may_wait || !crowd::is_likely() {
+            return false;
+        }
+        arena.reset();
+        let Ok(Step::Request { request, .. }) = self.decoder.decode(input, arena) else { return false };
+        let Some(key) = request.key().filter(|_| !request.is_blind_put()) else { return false };
+        crowd::join(&self.node.store, key);
+        true
+    }
+
     /// Counts a request of a batch and carries it out.
     #[inline]
-    fn carry_out(&mut self, request: &Request<'_>, form: &Form<'_>, output: &mut Vec<u8>) {
+    fn carry_out(&mut self, request: &Request<'_>, form: &Form, output: &mut Vec<u8>) {
         let (before, dialect) = (output.len(), form.dialect());
         if let Some(command) = form.counted(request) {
             self.node.counters.count(self.session.shard, dialect, command);

@@ -3,6 +3,7 @@
 mod aside;
 mod budget;
 mod connection;
+mod crowd;
 mod execution;
 mod group;
 mod handshake;
@@ -23,7 +24,7 @@ pub use listener::Listener;
 pub use signals::Signals;
 
 use crate::config::ScriptConfig;
-use crate::dispatch::Node;
+use crate::dispatch::{DelayedFlush, Node};
 use crate::process::systemd;
 use crate::scripts::{Extension, ScriptError};
 use aside::SLOW;
@@ -111,12 +112,14 @@ pub fn run(
                 None => std::future::pending().await,
             }
         };
+        let flushing = DelayedFlush::carry_out(Arc::clone(&shared.node));
         ready(Arc::downgrade(&shared));
         tokio::select! {
             _ = stop.recv() => {}
             _ = interrupt.recv() => {}
             () = accepting => {}
             () = watchdog => {}
+            never = flushing => match never {},
         }
         Ok::<(), std::io::Error>(())
     })?;

@@ -39,7 +39,7 @@ pub use log::address::Position;
 pub use log::record::{Attributes, Kind, Stamp};
 pub use options::{Clock, DEFAULT_SEGMENT, Options, Place};
 pub use store::{
-    Arrival, Author, Authored, Change, Current, Cursor, Figures, Hold, Inline, KeyIterator, LogRead,
+    Arrival, Author, Authored, Change, Current, Cursor, Figures, Hold, Inline, KeyHash, KeyIterator, LogRead,
     LogRecord, OpenedAt, Received, Reservation, Scope, SegmentFigures, Snapshot, Step, Store, Turn, Visited,
     tombstone,
 };

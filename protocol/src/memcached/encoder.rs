@@ -1,47 +1,249 @@
 //! From answers to bytes.
 
+use std::io::Write;
+
 use crate::reply::Reply;
 
 /// What an answer is to look like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Form<'a> {
-    /// The key, as the answer names it.
-    pub key: &'a [u8],
+pub struct Form {
+    pub(super) kind: Kind,
+    /// The client wants none.
+    pub(super) noreply: bool,
+}
+
+/// Requests whose answers have the same words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Set,
+    Add,
+    /// Also append and prepend.
+    Replace,
+    Cas,
+    Delete,
+    Adjust,
+    Touch,
+    Flush,
+    Fetch,
+    /// With the unique ids of records.
+    FetchWithIds,
+    Stats,
+    Version,
+}
+
+const UNEXPECTED: &[u8] = b"SERVER_ERROR unexpected\r\n";
+const NOT_STORED: &[u8] = b"NOT_STORED\r\n";
+const NOT_FOUND: &[u8] = b"NOT_FOUND\r\n";
+
+impl Kind {
+    pub fn fetch(with_ids: bool) -> Self {
+        if with_ids { Self::FetchWithIds } else { Self::Fetch }
+    }
+
+    fn success(self) -> &'static [u8] {
+        match self {
+            Self::Set | Self::Add | Self::Replace | Self::Cas => b"STORED\r\n",
+            Self::Delete => b"DELETED\r\n",
+            Self::Touch => b"TOUCHED\r\n",
+            Self::Fetch | Self::FetchWithIds | Self::Stats => b"END\r\n",
+            Self::Adjust | Self::Flush | Self::Version => b"OK\r\n",
+        }
+    }
+
+    fn failure(self) -> &'static [u8] {
+        match self {
+            // Whatever the reason (observed).
+            Self::Add => NOT_STORED,
+            Self::Delete => NOT_FOUND,
+            _ => UNEXPECTED,
+        }
+    }
+
+    fn missing(self) -> &'static [u8] {
+        match self {
+            Self::Replace => NOT_STORED,
+            Self::Cas | Self::Delete | Self::Adjust | Self::Touch => NOT_FOUND,
+            other => other.failure(),
+        }
+    }
+
+    fn exists(self) -> &'static [u8] {
+        match self {
+            Self::Cas => b"EXISTS\r\n",
+            other => other.failure(),
+        }
+    }
+
+    fn forbidden(self) -> &'static [u8] {
+        match self {
+            // Observed.
+            Self::Stats => b"",
+            _ => b"CLIENT_ERROR forbidden\r\n",
+        }
+    }
 }
 
 /// Writes the reply of one request behind what the buffer holds already.
 #[derive(Debug)]
-pub struct Encoder<'o, 'a> {
+pub struct Encoder<'o> {
     out: &'o mut Vec<u8>,
-    form: Form<'a>,
+    form: Form,
     start: usize,
 }
 
-impl<'o, 'a> Encoder<'o, 'a> {
+impl<'o> Encoder<'o> {
     /// Begins the reply of a request in this form, behind what `out` holds.
     #[inline]
     #[must_use]
-    pub fn new(out: &'o mut Vec<u8>, form: Form<'a>) -> Self {
+    pub fn new(out: &'o mut Vec<u8>, form: Form) -> Self {
         let start = out.len();
         Self { out, form, start }
     }
+
+    #[inline]
+    fn say(&mut self, text: &[u8]) {
+        if !self.form.noreply {
+            self.out.extend_from_slice(text);
+        }
+    }
+
+    /// A number in decimal as a line.
+    fn number(&mut self, number: impl std::fmt::Display) {
+        if !self.form.noreply {
+            // Writing to memory cannot fail.
+            let _ = write!(self.out, "{number}\r\n");
+        }
+    }
 }
 
-impl Reply for Encoder<'_, '_> {
-    fn success(&mut self) {}
-    fn failure(&mut self) {
-        _ = self.form;
+impl Reply for Encoder<'_> {
+    #[inline]
+    fn success(&mut self) {
+        self.say(self.form.kind.success());
     }
-    fn value(&mut self, _value: &[u8]) {}
-    fn int(&mut self, _number: i32) {}
-    fn double(&mut self, _number: f64) {}
-    fn count(&mut self, _count: u64) {}
+
+    fn failure(&mut self) {
+        self.say(self.form.kind.failure());
+    }
+
+    fn missing(&mut self) {
+        self.say(self.form.kind.missing());
+    }
+
+    fn exists(&mut self) {
+        self.say(self.form.kind.exists());
+    }
+
+    fn forbidden(&mut self) {
+        self.say(self.form.kind.forbidden());
+    }
+
+    /// A line: the new number of `incr`, or the version.
+    fn value(&mut self, value: &[u8]) {
+        if self.form.kind == Kind::Version {
+            self.say(b"VERSION ");
+        }
+        self.say(value);
+        self.say(b"\r\n");
+    }
+
+    fn int(&mut self, number: i32) {
+        self.number(number);
+    }
+
+    fn double(&mut self, number: f64) {
+        self.number(number);
+    }
+
+    fn count(&mut self, count: u64) {
+        self.number(count);
+    }
+
+    #[inline]
     fn begin_list(&mut self) {}
-    fn item(&mut self, _item: &[u8]) {}
-    fn record(&mut self, _key: &[u8], _value: &[u8]) {}
-    fn end_list(&mut self) {}
-    fn abandon_list(&mut self) {}
+
+    /// No command of this dialect has a list of anything but records.
+    fn item(&mut self, item: &[u8]) {
+        self.value(item);
+    }
+
+    /// A line of `stats`; else a record that no more is known of.
+    #[inline]
+    fn record(&mut self, key: &[u8], value: &[u8]) {
+        if self.form.kind == Kind::Stats {
+            for text in [b"STAT ", key, b" ", value, b"\r\n"] {
+                self.say(text);
+            }
+        } else {
+            self.record_with(key, value, 0, 0);
+        }
+    }
+
+    #[inline]
+    fn record_with(&mut self, key: &[u8], value: &[u8], flags: u32, unique: u64) {
+        // Three numbers of up to 20 digits, and what is around them.
+        self.out.reserve(key.len() + value.len() + 96);
+        let mut digits = Digits::default();
+        self.out.extend_from_slice(b"VALUE ");
+        self.out.extend_from_slice(key);
+        self.out.push(b' ');
+        self.out.extend_from_slice(digits.of(flags.into()));
+        self.out.push(b' ');
+        self.out.extend_from_slice(digits.of(value.len() as u64));
+        if self.form.kind == Kind::FetchWithIds {
+            self.out.push(b' ');
+            self.out.extend_from_slice(digits.of(unique));
+        }
+        self.out.extend_from_slice(b"\r\n");
+        self.out.extend_from_slice(value);
+        self.out.extend_from_slice(b"\r\n");
+    }
+
+    #[inline]
+    fn end_list(&mut self) {
+        self.say(self.form.kind.success());
+    }
+
+    fn abandon_list(&mut self) {
+        self.out.truncate(self.start);
+        self.say(b"SERVER_ERROR out of memory writing get response\r\n");
+    }
+
+    #[inline]
     fn len(&self) -> usize {
         self.out.len() - self.start
+    }
+}
+
+/// Writes numbers in decimal: the formatting of the standard library takes longer than finding the record.
+#[derive(Default)]
+struct Digits {
+    bytes: [u8; 20],
+}
+
+impl Digits {
+    #[inline]
+    fn of(&mut self, mut number: u64) -> &[u8] {
+        let mut at = self.bytes.len();
+        loop {
+            at -= 1;
+            self.bytes[at] = b'0' + (number % 10) as u8;
+            number /= 10;
+            if number == 0 || at == 0 {
+                return &self.bytes[at..];
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Digits;
+
+    #[test]
+    fn numbers_have_their_digits() {
+        for number in [0, 1, 9, 10, 1234, u64::from(u32::MAX), u64::MAX - 1, u64::MAX] {
+            assert_eq!(Digits::default().of(number), number.to_string().as_bytes());
+        }
     }
 }

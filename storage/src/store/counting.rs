@@ -11,8 +11,9 @@ use crate::log::record::Kind;
 use crate::store::change::{Inline, Old};
 use crate::store::{Change, Shared, Store};
 
-/// Reads a value that is no canonical number in decimal text.
-type Lenient<'a> = &'a dyn Fn(&[u8]) -> Option<Decimal>;
+/// What becomes of a number: what is to be added to it, and what comes of that. It is put in the place of the value where there is
+/// nothing to be added, or where that cannot be kept as an addition. None where nothing is to be changed.
+type Decide<'a> = &'a dyn Fn(Option<&[u8]>) -> Option<(Option<Amount>, Amount)>;
 
 impl Store {
     /// Adds to a number of 4 bytes, little-endian, wrapping; a missing one counts as 0. Gives the sum; none where
@@ -42,8 +43,32 @@ impl Store {
         amount: Decimal,
         lenient: impl Fn(&[u8]) -> Option<Decimal>,
     ) -> Result<Option<Decimal>> {
-        let sum = self.shared.add(key, Amount::Decimal(amount.normal()), By::HERE, None, &lenient)?;
+        let amount = Amount::Decimal(amount.normal());
+        let sum = self.shared.add(key, By::HERE, None, &|old| {
+            counter::added(old, amount, &lenient).map(|sum| (Some(amount), sum))
+        })?;
         Ok(sum.and_then(Amount::decimal))
+    }
+
+    /// Makes another integer of the value of a record that is there: the one that `decide` gives for its present value, in
+    /// decimal text. Gives it; none, and nothing is created, where there is no record. Expiry and flags stay.
+    ///
+    /// `decide` runs while no one else can change the key, so it must not come back to the store. What it adds to a
+    /// canonical integer ([`Decimal::parse`]) is kept as an addition, as by [`add_decimal`](Store::add_decimal), so that those of
+    /// several servers add up; what it makes of any other value is put in its place. A bound that `decide` keeps is kept for
+    /// what this server knows: what several servers take away at once may come to less.
+    pub fn adjust_decimal(&self, key: &[u8], decide: impl Fn(&[u8]) -> i64) -> Result<Option<i64>> {
+        let sum = self.shared.add(key, By::HERE, None, &|old| {
+            let old = old?;
+            let new = decide(old);
+            let amount = match Decimal::parse(old) {
+                Some(Decimal::Int(old)) => new.checked_sub(old),
+                _ => None,
+            };
+            let decimal = |num| Amount::Decimal(Decimal::Int(num));
+            Some((amount.map(decimal), decimal(new)))
+        })?;
+        Ok(sum.and_then(|sum| if let Amount::Decimal(Decimal::Int(sum)) = sum { Some(sum) } else { None }))
     }
 
     /// From now on additions are kept as such, so that those of several servers add up, and not only their
@@ -104,7 +129,7 @@ impl Run {
 
 impl Shared {
     pub(crate) fn add_int(&self, key: &[u8], num: i32, by: By, memo: Option<&[u8]>) -> Result<Option<i32>> {
-        let sum = self.add(key, Amount::Int(num), by, memo, &|_| None)?;
+        let sum = self.add_binary(key, Amount::Int(num), by, memo)?;
         Ok(sum.and_then(|sum| if let Amount::Int(sum) = sum { Some(sum) } else { None }))
     }
 
@@ -115,37 +140,27 @@ impl Shared {
         by: By,
         memo: Option<&[u8]>,
     ) -> Result<Option<f64>> {
-        let sum = self.add(key, Amount::Double(num), by, memo, &|_| None)?;
+        let sum = self.add_binary(key, Amount::Double(num), by, memo)?;
         Ok(sum.and_then(|sum| if let Amount::Double(sum) = sum { Some(sum) } else { None }))
     }
 
-    fn add(
-        &self,
-        key: &[u8],
-        amount: Amount,
-        by: By,
-        memo: Option<&[u8]>,
-        lenient: Lenient<'_>,
-    ) -> Result<Option<Amount>> {
+    fn add_binary(&self, key: &[u8], amount: Amount, by: By, memo: Option<&[u8]>) -> Result<Option<Amount>> {
+        self.add(key, by, memo, &|old| counter::added(old, amount, &|_| None).map(|sum| (Some(amount), sum)))
+    }
+
+    fn add(&self, key: &[u8], by: By, memo: Option<&[u8]>, decide: Decide<'_>) -> Result<Option<Amount>> {
         let run = *self.run.lock();
         match run {
-            Some(run) => self.count(key, amount, run, by, memo, lenient),
-            None => self.sum_up(key, amount, by, memo, lenient),
+            Some(run) => self.count(key, run, by, memo, decide),
+            None => self.sum_up(key, by, memo, decide),
         }
     }
 
     /// Keeps the result of an addition.
-    fn sum_up(
-        &self,
-        key: &[u8],
-        amount: Amount,
-        by: By,
-        memo: Option<&[u8]>,
-        lenient: Lenient<'_>,
-    ) -> Result<Option<Amount>> {
+    fn sum_up(&self, key: &[u8], by: By, memo: Option<&[u8]>, decide: Decide<'_>) -> Result<Option<Amount>> {
         let mut sum = None;
         self.change(key, Old::Read, by, memo, |old| {
-            sum = counter::added(old, amount, lenient);
+            sum = decide(old).map(|(_, sum)| sum);
             match sum {
                 Some(sum) => Change::PutInline(Inline::new(&sum.to_bytes())),
                 None => Change::Keep,
@@ -158,11 +173,10 @@ impl Shared {
     fn count(
         &self,
         key: &[u8],
-        amount: Amount,
         run: u32,
         by: By,
         memo: Option<&[u8]>,
-        lenient: Lenient<'_>,
+        decide: Decide<'_>,
     ) -> Result<Option<Amount>> {
         self.check_writable()?;
         let hash = self.hasher.hash(key);
@@ -179,13 +193,19 @@ impl Shared {
                 }
             };
             before.step = None;
-            let Some(result) = counter::added(before.seen().as_deref(), amount, lenient) else {
+            let Some((amount, result)) = decide(before.seen().as_deref()) else {
                 return Ok(None);
             };
             let attributes = before.base.attributes;
             let after = stripe.last_ts.get();
-            let addition = Addition { key, before, amount, run, by, after, memo };
-            let (address, kind, sum) = match self.append_addition(addition, &stripe.last_ts)? {
+            let added = match amount {
+                Some(amount) => {
+                    let addition = Addition { key, before, amount, run, by, after, memo };
+                    self.append_addition(addition, &stripe.last_ts)?
+                }
+                None => None,
+            };
+            let (address, kind, sum) = match added {
                 Some((address, sum)) => (address, Kind::Counter, sum),
                 None => {
                     let value = result.to_bytes();

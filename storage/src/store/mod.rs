@@ -43,6 +43,7 @@ pub use change::{Change, Current, Inline};
 pub use feed::{Hold, LogRead, LogRecord, Step};
 pub use identity::OpenedAt;
 pub use queue::Scope;
+pub use read::KeyHash;
 pub use received::{Arrival, Received, tombstone};
 pub use reservation::{Reservation, Turn};
 pub use scan::{Cursor, KeyIterator};

@@ -15,6 +15,10 @@ const AHEAD: usize = 128;
 /// And where only its key is to be compared.
 const AHEAD_OF_KEY: usize = 48;
 
+/// The hash of a key whose bucket is being fetched. Of a store with other keys it means nothing, and does no harm.
+#[derive(Debug, Clone, Copy)]
+pub struct KeyHash(u64);
+
 impl Store {
     /// Has what gets and changes of these keys will touch fetched from memory, all at once: first the
     /// buckets, then the records. Worth it from two keys on, in batches of up to 32.
@@ -30,6 +34,24 @@ impl Store {
         }
         for &hash in &hashes[..count] {
             view.table.candidates(hash, |entry| view.prefetch(entry, AHEAD));
+        }
+    }
+
+    /// Has the bucket of a key fetched from memory, without waiting for it: the first half of
+    /// [`prefetch`](Store::prefetch), where keys come one by one.
+    #[inline]
+    pub fn prefetch_bucket(&self, key: &[u8]) -> KeyHash {
+        let hash = self.shared.hasher.hash(key);
+        self.shared.view.load().table.prefetch(hash);
+        KeyHash(hash)
+    }
+
+    /// The second half, a little later: has the records of keys fetched whose buckets were.
+    #[inline]
+    pub fn prefetch_records(&self, keys: &[KeyHash]) {
+        let view = self.shared.view.load();
+        for key in keys {
+            view.table.candidates(key.0, |entry| view.prefetch(entry, AHEAD));
         }
     }
 

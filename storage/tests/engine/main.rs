@@ -3,6 +3,8 @@
 //! Every random test prints its seed; `LCNODE_SEED` repeats it.
 
 #[cfg(test)]
+mod adjustments;
+#[cfg(test)]
 mod backup;
 #[cfg(test)]
 mod checkpoints;
