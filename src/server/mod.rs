@@ -30,7 +30,7 @@ use crate::scripts::{Extension, ScriptError};
 use aside::SLOW;
 use budget::Budget;
 use runtime::Workers;
-use watch::Watch;
+use watch::{Watch, Who};
 
 /// How long requests in progress may go on after a stop was asked for.
 const GRACE: Duration = Duration::from_millis(100);
@@ -92,7 +92,8 @@ pub fn run(
         signals.set_extension(extension);
     }
     let machines = extension.as_ref().map_or(0, |_| scripts.machines);
-    let watch = Watch::new(settings.threads, listener.kind(), settings.measures, settings.slow_log);
+    let who = Who { measures: settings.measures, are_alone: machines == 0 };
+    let watch = Watch::new(settings.threads, listener.kind(), who, settings.slow_log);
     let shared = Arc::new(Shared {
         node,
         timeout: settings.timeout,

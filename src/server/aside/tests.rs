@@ -11,7 +11,7 @@ use super::*;
 use crate::config::Config;
 use crate::dispatch::ErrorNumber;
 use crate::server::budget::Budget;
-use crate::server::watch::Watch;
+use crate::server::watch::{Watch, Who};
 use crate::server::{Shared, connection};
 
 const LONG: Duration = Duration::from_secs(30);
@@ -31,7 +31,7 @@ fn run<F: Future<Output = ()>>(node: &Arc<Node>, test: impl FnOnce(Arc<Shared>) 
         timeout: None,
         budget: Budget::new(1 << 30),
         slow: Semaphore::new(SLOW),
-        watch: Arc::new(Watch::new(1, "tcp", false, None)),
+        watch: Arc::new(Watch::new(1, "tcp", Who { measures: false, are_alone: true }, None)),
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async { tokio::time::timeout(LONG, test(Arc::new(shared))).await.unwrap() });

@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::Watch;
+
 /// Buckets with a bound; one more is for what took longer than the last of them, 67 s.
 const BOUNDS: usize = 27;
 
@@ -39,10 +41,10 @@ impl Histogram {
 
     /// Adds a time that `count` of them took.
     #[inline]
-    pub(super) fn add(&self, nanoseconds: u64, count: u32) {
+    pub(super) fn add(&self, watch: &Watch, nanoseconds: u64, count: u32) {
         let count = u64::from(count);
-        self.counts[bucket(nanoseconds)].fetch_add(count, Ordering::Relaxed);
-        self.nanoseconds.fetch_add(nanoseconds.saturating_mul(count), Ordering::Relaxed);
+        watch.add(&self.counts[bucket(nanoseconds)], count);
+        watch.add(&self.nanoseconds, nanoseconds.saturating_mul(count));
     }
 }
 
@@ -80,6 +82,7 @@ impl Times {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Who;
     use super::*;
 
     #[test]
@@ -109,16 +112,20 @@ mod tests {
     #[test]
     fn sums_over_histograms() {
         let (one, two) = (Histogram::new(), Histogram::new());
-        one.add(1500, 3);
-        two.add(1600, 1);
-        two.add(u64::MAX / 4, 1);
+        for are_alone in [false, true] {
+            let watch = Watch::new(1, "tcp", Who { measures: true, are_alone }, None);
+            one.add(&watch, 1500, 3);
+        }
+        let watch = Watch::new(1, "tcp", Who { measures: true, are_alone: true }, None);
+        two.add(&watch, 1600, 1);
+        two.add(&watch, u64::MAX / 4, 1);
         let times = Times::of([&one, &two].into_iter());
-        assert_eq!(times.count(), 5);
+        assert_eq!(times.count(), 8);
         let cumulative: Vec<_> = times.cumulative().collect();
         assert_eq!(cumulative.len(), BOUNDS);
         assert_eq!(cumulative[0], (1e-6, 0));
-        assert!(cumulative[1..].iter().all(|&(_, count)| count == 4), "{cumulative:?}");
-        let expected = (3.0 * 1500.0 + 1600.0 + (u64::MAX / 4) as f64) / 1e9;
+        assert!(cumulative[1..].iter().all(|&(_, count)| count == 7), "{cumulative:?}");
+        let expected = (6.0 * 1500.0 + 1600.0 + (u64::MAX / 4) as f64) / 1e9;
         assert!((times.sum() - expected).abs() < 1.0);
     }
 }

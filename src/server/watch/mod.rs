@@ -34,8 +34,19 @@ pub(crate) struct Watch {
     /// None: nothing is.
     clock: Option<Clock>,
     shards: Box<[CachePadded<Shard>]>,
+    /// Whether only one thread adds to a shard.
+    are_alone: bool,
     slow: Option<SlowLog>,
     listening: &'static str,
+}
+
+/// Who counts, and for whom.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Who {
+    /// Somebody asks for the figures.
+    pub(super) measures: bool,
+    /// No thread takes over the event loop of another, as they do where there are scripts.
+    pub(super) are_alone: bool,
 }
 
 /// A connection that is counted as open.
@@ -48,13 +59,8 @@ impl Drop for Open<'_> {
 }
 
 impl Watch {
-    /// For `threads` that serve connections to a socket of the kind `listening`. `measures`: somebody asks for the figures.
-    pub(super) fn new(
-        threads: usize,
-        listening: &'static str,
-        measures: bool,
-        slow: Option<Duration>,
-    ) -> Self {
+    /// For `threads` that serve connections to a socket of the kind `listening`.
+    pub(super) fn new(threads: usize, listening: &'static str, who: Who, slow: Option<Duration>) -> Self {
         let zero = || AtomicU64::new(0);
         let shard = || Shard {
             opened: zero(),
@@ -65,8 +71,9 @@ impl Watch {
         };
         Self {
             // A look at it costs less than one at that of the system; it is compared with that for a moment first.
-            clock: (measures || slow.is_some()).then(Clock::new),
+            clock: (who.measures || slow.is_some()).then(Clock::new),
             shards: (0..threads.max(1)).map(|_| CachePadded::new(shard())).collect(),
+            are_alone: who.are_alone,
             slow: slow.map(SlowLog::new),
             listening,
         }
@@ -75,6 +82,17 @@ impl Watch {
     #[inline]
     fn shard(&self, shard: usize) -> &Shard {
         &self.shards[shard % self.shards.len()]
+    }
+
+    /// Adds to a number of a shard. One that no other thread adds to needs no locked instruction, of which each request
+    /// would take four.
+    #[inline]
+    fn add(&self, number: &AtomicU64, amount: u64) {
+        if self.are_alone {
+            number.store(number.load(Ordering::Relaxed).wrapping_add(amount), Ordering::Relaxed);
+        } else {
+            number.fetch_add(amount, Ordering::Relaxed);
+        }
     }
 
     /// Counts a connection until what this gives is dropped.

@@ -5,7 +5,6 @@
 //! until its reply was there. Under `--sync always` both end when what was changed is durable.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use lcnode_protocol::{Command, Dialect, Request};
 
@@ -16,17 +15,21 @@ use crate::dispatch::Blocked;
 /// Slow requests that may be waiting for the disk; further ones are not told apart from those before.
 const MOST_WAITING: usize = 64;
 
-/// What is measured of a connection.
+/// What is measured of a connection. Touched for every request, and between two of them the kernel's work pushes it out
+/// of the caches: so what is needed as a rule is small, and stands together.
 pub(in crate::server) struct Timing {
     watch: Arc<Watch>,
     shard: usize,
-    /// Whether anything is.
-    is_on: bool,
     /// When the bytes of this wake-up were there. Like all times here in ticks of the clock.
     started: u64,
-    /// Requests of this wake-up that were carried out, by command, and which of those are not 0, a bit each.
-    counts: [u32; Command::COUNT],
-    commands: u64,
+    /// Requests of this wake-up that were carried out: the last command, and how many of it in a row.
+    run: (Command, u32),
+    /// Whether anything is measured.
+    is_on: bool,
+    /// Whether each request is looked at.
+    is_slow_log_on: bool,
+    /// The runs before it.
+    runs: Vec<(Command, u32)>,
     /// A request that is to be carried out on its own.
     aside: Option<Box<Aside>>,
     /// The same once its reply is there.
@@ -48,11 +51,12 @@ impl Timing {
     pub(in crate::server) fn new(watch: Arc<Watch>, shard: usize) -> Self {
         Self {
             is_on: watch.clock.is_some(),
+            is_slow_log_on: watch.slow.is_some(),
             watch,
             shard,
             started: 0,
-            counts: [0; Command::COUNT],
-            commands: 0,
+            run: (Command::Get, 0),
+            runs: Vec::new(),
             aside: None,
             late: None,
             decoded: 0,
@@ -87,7 +91,7 @@ impl Timing {
     #[inline]
     pub(in crate::server) fn read(&self, bytes: usize) {
         if self.is_on && bytes > 0 {
-            self.watch.shard(self.shard).read.fetch_add(bytes as u64, Ordering::Relaxed);
+            self.watch.add(&self.watch.shard(self.shard).read, bytes as u64);
         }
     }
 
@@ -95,14 +99,14 @@ impl Timing {
     #[inline]
     pub(in crate::server) fn written(&self, bytes: usize) {
         if self.is_on && bytes > 0 {
-            self.watch.shard(self.shard).written.fetch_add(bytes as u64, Ordering::Relaxed);
+            self.watch.add(&self.watch.shard(self.shard).written, bytes as u64);
         }
     }
 
     /// A batch has been decoded.
     #[inline]
     pub(in crate::server) fn decoded(&mut self) {
-        if self.slow().is_some() {
+        if self.is_slow_log_on {
             self.decoded = self.now();
             self.previous = self.decoded;
         }
@@ -120,12 +124,26 @@ impl Timing {
         peer: &str,
     ) {
         if self.is_on {
-            let command = request.command() as usize;
-            self.counts[command] += 1;
-            self.commands |= 1 << command;
-            if self.slow().is_some() {
+            let command = request.command();
+            if self.run.0 != command {
+                self.begin_run(command);
+            }
+            self.run.1 += 1;
+            if self.is_slow_log_on {
                 self.look_at(request, dialect, reply, awaits_disk, peer);
             }
+        }
+    }
+
+    /// Another command comes than those before.
+    fn begin_run(&mut self, command: Command) {
+        let before = std::mem::replace(&mut self.run, (command, 0));
+        if before.1 == 0 {
+            return;
+        }
+        match self.runs.iter_mut().find(|run| run.0 == before.0) {
+            Some(run) => run.1 += before.1,
+            None => self.runs.push(before),
         }
     }
 
@@ -182,7 +200,7 @@ impl Timing {
     /// The replies have been written, or may be written now.
     #[inline]
     pub(in crate::server) fn done(&mut self, peer: &str) {
-        if self.commands != 0 || self.late.is_some() {
+        if self.run.1 != 0 || self.late.is_some() {
             self.count(peer);
         }
     }
@@ -190,17 +208,23 @@ impl Timing {
     fn count(&mut self, peer: &str) {
         let now = self.now();
         let took = self.nanoseconds(self.started, now);
-        let mut commands = std::mem::take(&mut self.commands);
+        let run = (self.run.0, std::mem::take(&mut self.run.1));
         let latencies = &self.watch.shard(self.shard).latencies;
-        while commands != 0 {
-            let command = commands.trailing_zeros() as usize;
-            commands &= commands - 1;
-            latencies[command].add(took, std::mem::take(&mut self.counts[command]));
+        for (command, count) in self.runs.drain(..).chain([run]).filter(|(_, count)| *count > 0) {
+            latencies[command as usize].add(&self.watch, took, count);
         }
+        if self.late.is_some() || !self.waiting.is_empty() {
+            self.count_late(now, peer);
+        }
+    }
+
+    #[cold]
+    fn count_late(&mut self, now: u64, peer: &str) {
+        let latencies = &self.watch.shard(self.shard).latencies;
         if let Some(late) = self.late.take() {
             let Aside { command, started, entry } = *late;
             let took = self.nanoseconds(started, now);
-            latencies[command as usize].add(took, 1);
+            latencies[command as usize].add(&self.watch, took, 1);
             self.end(entry, took, peer);
         }
         for mut entry in std::mem::take(&mut self.waiting) {
