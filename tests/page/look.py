@@ -5,6 +5,7 @@ Its figures change, text of the node stays text, nothing is asked for elsewhere,
 are old are shown as such. Pictures of it are put into FOLDER. Prints the usual count of tests.
 """
 
+import http.client as http_client
 import os
 import signal
 import socket
@@ -135,6 +136,23 @@ class Look:
         finally:
             load.end()
 
+    def each_dialect_has_a_line(self):
+        memcached = socket.create_connection(("127.0.0.1", self.node.port)).makefile("rwb")
+        http = http_client.HTTPConnection("127.0.0.1", self.node.port, timeout=30)
+
+        def rates():
+            memcached.write(b"set word 0 0 5\r\nhello\r\n")
+            memcached.flush()
+            assert memcached.readline() == b"STORED\r\n"
+            http.request("GET", "/word")
+            assert http.getresponse().read() == b"hello"
+            entries = self.browser.run("[...document.querySelectorAll('#dialects + .legend span')].map(e => e.textContent)")
+            return {name: rate for name, rate in (entry.split(" ", 1) for entry in entries)}
+
+        self.eventually("memcached and http", lambda: all(rates().get(name) not in (None, "0") for name in ("memcached", "http")))
+        assert set(rates()) == {"binary", "memcached", "http"}, rates()
+        http.close()
+
     def it_fits_a_phone_and_both_colours(self):
         grounds = set()
         for scheme in ("light", "dark"):
@@ -198,7 +216,7 @@ def main():
         browser = Browser()
         look = Look(node, browser)
         for test in (look.figures_of_a_quiet_node, look.text_of_the_node_stays_text, look.figures_change_under_load,
-                     look.it_fits_a_phone_and_both_colours, look.a_node_that_hangs_is_seen,
+                     look.each_dialect_has_a_line, look.it_fits_a_phone_and_both_colours, look.a_node_that_hangs_is_seen,
                      look.the_console_is_empty_and_nothing_is_fetched_elsewhere, look.what_is_wrong_is_said,
                      look.a_node_that_was_started_anew_is_seen):
             try:
