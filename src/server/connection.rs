@@ -221,7 +221,7 @@ impl State {
                         return Poll::Ready(Ok(Next::Close));
                     }
                     self.execution.timing.begin(input.len());
-                    if input.len() <= EARLY && self.execution.gives_way(input, arena) {
+                    if input.len() <= EARLY && self.execution.gives_way(input) {
                         self.early.extend(input.iter().copied());
                         context.waker().wake_by_ref();
                         return Poll::Pending;

@@ -212,24 +212,26 @@ impl Execution {
         }
     }
 
-    /// Whether requests that were just read are to give their turn away, because the first of them will wait for memory.
-    /// Not of HTTP: looking at a head twice costs what is won. Nor a put, which waits for nothing.
+    /// Whether requests that were just read are to give their turn away, because the first of them will wait for memory: a
+    /// get, as puts wait for nothing, and looking at a head of HTTP twice costs what is won.
     #[inline]
-    pub(super) fn gives_way(&mut self, input: &[u8], arena: &mut Arena) -> bool {
+    pub(super) fn gives_way(&mut self, input: &[u8]) -> bool {
         const PUT: u8 = Command::Put.id();
-        let may_wait = match input {
-            [binary::MAGIC, PUT, ..] | [b's', ..] => false,
-            [first, ..] => !first.is_ascii_uppercase(),
-            [] => false,
+        let key = match input {
+            [binary::MAGIC, PUT, ..] => None,
+            [binary::MAGIC, ..] if crowd::is_likely() => match self.decoder.binary.decode(input) {
+                Ok(binary::Step::Request { request, .. }) => {
+                    request.key().filter(|_| !request.is_blind_put())
+                }
+                _ => None,
+            },
+            [b'g', ..] if crowd::is_likely() => memcached::first_key(input),
+            _ => None,
         };
-        if !may_wait || !crowd::is_likely() {
-            return false;
+        if let Some(key) = key {
+            crowd::join(&self.node.store, key);
         }
-        arena.reset();
-        let Ok(Step::Request { request, .. }) = self.decoder.decode(input, arena) else { return false };
-        let Some(key) = request.key().filter(|_| !request.is_blind_put()) else { return false };
-        crowd::join(&self.node.store, key);
-        true
+        key.is_some()
     }
 
     /// Counts a request of a batch and carries it out.

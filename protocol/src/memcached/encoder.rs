@@ -183,16 +183,16 @@ impl Reply for Encoder<'_> {
     fn record_with(&mut self, key: &[u8], value: &[u8], flags: u32, unique: u64) {
         // Three numbers of up to 20 digits, and what is around them.
         self.out.reserve(key.len() + value.len() + 96);
-        let mut digits = Digits::default();
+        let mut digits = itoa::Buffer::new();
         self.out.extend_from_slice(b"VALUE ");
         self.out.extend_from_slice(key);
         self.out.push(b' ');
-        self.out.extend_from_slice(digits.of(flags.into()));
+        self.out.extend_from_slice(digits.format(flags).as_bytes());
         self.out.push(b' ');
-        self.out.extend_from_slice(digits.of(value.len() as u64));
+        self.out.extend_from_slice(digits.format(value.len()).as_bytes());
         if self.form.kind == Kind::FetchWithIds {
             self.out.push(b' ');
-            self.out.extend_from_slice(digits.of(unique));
+            self.out.extend_from_slice(digits.format(unique).as_bytes());
         }
         self.out.extend_from_slice(b"\r\n");
         self.out.extend_from_slice(value);
@@ -212,38 +212,5 @@ impl Reply for Encoder<'_> {
     #[inline]
     fn len(&self) -> usize {
         self.out.len() - self.start
-    }
-}
-
-/// Writes numbers in decimal: the formatting of the standard library takes longer than finding the record.
-#[derive(Default)]
-struct Digits {
-    bytes: [u8; 20],
-}
-
-impl Digits {
-    #[inline]
-    fn of(&mut self, mut number: u64) -> &[u8] {
-        let mut at = self.bytes.len();
-        loop {
-            at -= 1;
-            self.bytes[at] = b'0' + (number % 10) as u8;
-            number /= 10;
-            if number == 0 || at == 0 {
-                return &self.bytes[at..];
-            }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::Digits;
-
-    #[test]
-    fn numbers_have_their_digits() {
-        for number in [0, 1, 9, 10, 1234, u64::from(u32::MAX), u64::MAX - 1, u64::MAX] {
-            assert_eq!(Digits::default().of(number), number.to_string().as_bytes());
-        }
     }
 }

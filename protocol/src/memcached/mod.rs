@@ -26,4 +26,4 @@ pub use encoder::{Encoder, Form};
 pub use line::MAX_LINE;
 pub use number::wrapping;
 pub use reject::Reason;
-pub use verb::{begins, may_end};
+pub use verb::{begins, first_key, may_end};

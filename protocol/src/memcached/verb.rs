@@ -126,6 +126,15 @@ pub fn begins(input: &[u8]) -> Option<bool> {
     if may_become { None } else { Some(false) }
 }
 
+/// The first key of a plain `get` or `gets`, as far as a glance tells: a hint of what is going to be read.
+#[inline]
+#[must_use]
+pub fn first_key(input: &[u8]) -> Option<&[u8]> {
+    let words = input.strip_prefix(b"get ").or_else(|| input.strip_prefix(b"gets "))?;
+    let len = words.iter().position(|&byte| byte <= b' ')?;
+    words.get(..len)
+}
+
 /// See [`dialect::may_end`](crate::dialect::may_end).
 #[must_use]
 pub fn may_end(input: &[u8]) -> bool {
@@ -167,6 +176,15 @@ mod tests {
         late.extend_from_slice(b"get k\n");
         assert_eq!(begins(&late), Some(false));
         assert_eq!(begins(&late[1..]), Some(true));
+    }
+
+    #[test]
+    fn a_glance_tells_the_first_key() {
+        assert_eq!(first_key(b"get key\r\n"), Some(&b"key"[..]));
+        assert_eq!(first_key(b"gets key other\n"), Some(&b"key"[..]));
+        for input in [&b"get key"[..], b"gat 0 key\n", b"set key 0 0 0\n", b""] {
+            assert_eq!(first_key(input), None);
+        }
     }
 
     #[test]
