@@ -245,8 +245,10 @@ impl Execution {
         if self.session.blocked.is_some() {
             return self.timing.put_aside(request, dialect);
         }
-        let awaits_disk = self.session.wrote && self.node.acknowledges_durable;
-        self.timing.carried_out(request, dialect, output.len() - before, awaits_disk, &self.peer);
+        if self.timing.tally(request) {
+            let awaits_disk = self.session.wrote && self.node.acknowledges_durable;
+            self.timing.look_at(request, dialect, output.len() - before, awaits_disk, &self.peer);
+        }
     }
 
     /// Counts what cannot become a request.

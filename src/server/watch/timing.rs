@@ -112,30 +112,22 @@ impl Timing {
         }
     }
 
-    /// A request of the batch was carried out; its reply has `reply` bytes. `awaits_disk`: it may not be sent before what
-    /// was changed is durable.
+    /// A request of the batch was carried out. Says whether it is to be [looked at](Timing::look_at) on its own.
     #[inline]
-    pub(in crate::server) fn carried_out(
-        &mut self,
-        request: &Request<'_>,
-        dialect: Dialect,
-        reply: usize,
-        awaits_disk: bool,
-        peer: &str,
-    ) {
-        if self.is_on {
-            let command = request.command();
-            if self.run.0 != command {
-                self.begin_run(command);
-            }
-            self.run.1 += 1;
-            if self.is_slow_log_on {
-                self.look_at(request, dialect, reply, awaits_disk, peer);
-            }
+    pub(in crate::server) fn tally(&mut self, request: &Request<'_>) -> bool {
+        if !self.is_on {
+            return false;
         }
+        let command = request.command();
+        if self.run.0 != command {
+            self.begin_run(command);
+        }
+        self.run.1 += 1;
+        self.is_slow_log_on
     }
 
     /// Another command comes than those before.
+    #[cold]
     fn begin_run(&mut self, command: Command) {
         let before = std::mem::replace(&mut self.run, (command, 0));
         if before.1 == 0 {
@@ -147,8 +139,10 @@ impl Timing {
         }
     }
 
-    /// Logs a request of the batch if it was slow; or notes it, if what was changed is not durable yet.
-    fn look_at(
+    /// Logs a request of the batch, whose reply has `reply` bytes, if it was slow; or notes it, if it may not be answered
+    /// before what was changed is durable.
+    #[cold]
+    pub(in crate::server) fn look_at(
         &mut self,
         request: &Request<'_>,
         dialect: Dialect,
