@@ -258,7 +258,9 @@ mod tests {
         for text in ["localhost:9178", "127.0.0.1:0", "[::1]:9178"] {
             assert_eq!(admin(text).as_deref(), Ok(text));
         }
-        for text in ["", "localhost", ":9178", "localhost:", "localhost:65536", "localhost:x", "::1", "::1:9178"] {
+        for text in
+            ["", "localhost", ":9178", "localhost:", "localhost:65536", "localhost:x", "::1", "::1:9178"]
+        {
             assert!(admin(text).is_err(), "{text}");
         }
     }
