@@ -37,7 +37,9 @@ pub enum AdminError {
         source: io::Error,
     },
     /// The address cannot be had.
-    #[error("--admin {address}: cannot listen there: {source}; is another server there? Choose another port")]
+    #[error(
+        "--admin {address}: cannot listen there: {source}; choose an address of this machine and a port that is free"
+    )]
     Bind {
         /// As it was given.
         address: String,

@@ -226,8 +226,10 @@ fn milliseconds(text: &str) -> Result<Duration, &'static str> {
 
 /// An address to resolve when it is bound.
 fn admin(text: &str) -> Result<String, &'static str> {
+    // Of an IPv6 address without brackets nobody can tell where its port begins.
+    let is_clear = |host: &str| !host.is_empty() && (!host.contains(':') || host.starts_with('['));
     match text.rsplit_once(':') {
-        Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok() => Ok(text.to_owned()),
+        Some((host, port)) if is_clear(host) && port.parse::<u16>().is_ok() => Ok(text.to_owned()),
         _ => Err("write host and port, such as localhost:9178 or [::1]:9178"),
     }
 }
@@ -256,7 +258,9 @@ mod tests {
         for text in ["localhost:9178", "127.0.0.1:0", "[::1]:9178"] {
             assert_eq!(admin(text).as_deref(), Ok(text));
         }
-        for text in ["", "localhost", ":9178", "localhost:", "localhost:65536", "localhost:x"] {
+        for text in
+            ["", "localhost", ":9178", "localhost:", "localhost:65536", "localhost:x", "::1", "::1:9178"]
+        {
             assert!(admin(text).is_err(), "{text}");
         }
     }

@@ -162,6 +162,9 @@ class Look:
                 self.browser.rest(1.5)
                 wide = self.browser.run("document.documentElement.scrollWidth")
                 assert wide <= width, f"{name}: {wide}"
+                beyond = self.browser.run("[...document.querySelectorAll('td')].filter(cell => cell.offsetParent && "
+                                          "cell.getBoundingClientRect().right > innerWidth).length")
+                assert beyond == 0, f"{name}: {beyond} cells are beyond the edge"
                 if len(sys.argv) > 2:
                     self.browser.picture(os.path.join(sys.argv[2], f"{name}-{scheme}.png"))
             grounds.add(self.browser.run("getComputedStyle(document.body).backgroundColor"))

@@ -136,13 +136,14 @@ fn a_long_recovery_is_told() {
 fn signs_of_life() {
     let folder = folder();
     let manager = Manager::new(folder.path());
+    // Before the first, as they may wait to be read on a machine that is busy.
+    let start = Instant::now();
     let node = manager.launch(folder.path(), &[MEMORY]).env("WATCHDOG_USEC", "300000").spawn();
     manager.up_to("READY=1");
-    let start = Instant::now();
     for _ in 0..6 {
         assert_eq!(manager.next(), ["WATCHDOG=1"]);
     }
-    assert!(start.elapsed() > Duration::from_millis(300), "three times within the limit, not all the time");
+    assert!(start.elapsed() >= Duration::from_millis(500), "three times within the limit, not all the time");
     node.signal(Signal::SIGSTOP);
     sleep(Duration::from_millis(100));
     manager.here();

@@ -87,7 +87,8 @@ fn a_crowd_of_idle_connections() {
     let open = || std::fs::read_dir(format!("/proc/{}/fd", node.pid())).unwrap().count();
     let before = open();
     let crowd: Vec<TcpStream> = (0..150).map(|_| admin.connect().unwrap()).collect();
-    eventually("64 are served", Duration::from_secs(30), || open() >= before + 64);
+    // 64 of them, while the connection that waited for the node's start, counted before, may have gone.
+    eventually("64 are served", Duration::from_secs(30), || open() >= before + 63);
     std::thread::sleep(Duration::from_millis(200));
     assert!(open() <= before + 65, "{} descriptors more", open() - before);
     // The node itself notices nothing.

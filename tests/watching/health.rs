@@ -92,6 +92,7 @@ fn an_address_that_cannot_be_had_is_refused_before_the_database_is_made() {
     for (admin, why) in [
         (taken.to_string(), "cannot listen there"),
         ("no-such-host.invalid:9178".to_owned(), "cannot resolve it"),
+        ("192.0.2.1:9178".to_owned(), "choose an address of this machine"),
         ("localhost".to_owned(), "write host and port"),
     ] {
         let other = crate::support::folder();
