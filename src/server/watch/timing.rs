@@ -6,7 +6,8 @@
 
 use std::sync::Arc;
 
-use lcnode_protocol::{Command, Dialect, Request};
+use lcnode_protocol::dialect::Form;
+use lcnode_protocol::{Command, Request};
 
 use super::Watch;
 use super::slow_log::{Entry, SlowLog};
@@ -118,19 +119,19 @@ impl Timing {
     pub(in crate::server) fn carried_out(
         &mut self,
         request: &Request<'_>,
-        dialect: Dialect,
+        form: &Form,
         reply: usize,
         awaits_disk: bool,
         peer: &str,
     ) {
         if self.is_on {
-            let command = request.command();
+            let command = form.command(request);
             if self.run.0 != command {
                 self.begin_run(command);
             }
             self.run.1 += 1;
             if self.is_slow_log_on {
-                self.look_at(request, dialect, reply, awaits_disk, peer);
+                self.look_at(request, form, reply, awaits_disk, peer);
             }
         }
     }
@@ -148,14 +149,7 @@ impl Timing {
     }
 
     /// Logs a request of the batch if it was slow; or notes it, if what was changed is not durable yet.
-    fn look_at(
-        &mut self,
-        request: &Request<'_>,
-        dialect: Dialect,
-        reply: usize,
-        awaits_disk: bool,
-        peer: &str,
-    ) {
+    fn look_at(&mut self, request: &Request<'_>, form: &Form, reply: usize, awaits_disk: bool, peer: &str) {
         let (now, previous) = (self.now(), self.previous);
         self.previous = now;
         let took = self.nanoseconds(self.decoded, now);
@@ -164,7 +158,7 @@ impl Timing {
         if !is_slow && (!awaits_disk || self.waiting.len() >= MOST_WAITING) {
             return;
         }
-        let mut entry = Entry::of(request, dialect, self.decoded);
+        let mut entry = Entry::of(request, form.dialect(), self.decoded);
         entry.reply = reply;
         if self.nanoseconds(self.decoded, previous) > took / 2 {
             entry.waited_for = Some("the requests before it");
@@ -177,10 +171,11 @@ impl Timing {
 
     /// A request is to be carried out on its own.
     #[inline]
-    pub(in crate::server) fn put_aside(&mut self, request: &Request<'_>, dialect: Dialect) {
+    pub(in crate::server) fn put_aside(&mut self, request: &Request<'_>, form: &Form) {
         if self.is_on {
-            let entry = self.slow().map(|_| Entry::of(request, dialect, self.started));
-            self.aside = Some(Box::new(Aside { command: request.command(), started: self.started, entry }));
+            let entry = self.slow().map(|_| Entry::of(request, form.dialect(), self.started));
+            self.aside =
+                Some(Box::new(Aside { command: form.command(request), started: self.started, entry }));
         }
     }
 
