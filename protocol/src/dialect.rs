@@ -250,15 +250,17 @@ impl Decoder {
     }
 }
 
-/// Which dialect the first word belongs to.
+/// Which dialect the first word belongs to. The first letter says which one it can be.
+#[inline]
 fn talk(input: &[u8]) -> Talk {
-    if memcached::begins(input) == Some(true) {
-        return Talk::Memcached;
-    }
-    match (memcached::begins(input), http::begins(input)) {
-        (_, Some(true)) => Talk::Http,
-        (None, _) | (_, None) => Talk::Open,
-        _ => Talk::Nothing,
+    let (begins, dialect) = match input.first() {
+        Some(first) if first.is_ascii_uppercase() => (http::begins(input), Talk::Http),
+        _ => (memcached::begins(input), Talk::Memcached),
+    };
+    match begins {
+        Some(true) => dialect,
+        Some(false) => Talk::Nothing,
+        None => Talk::Open,
     }
 }
 
