@@ -28,12 +28,6 @@ impl Dialect {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::Binary, Self::Memcached, Self::Http];
 
-    /// Of the two that are text, the one of a request that begins so.
-    #[must_use]
-    pub fn of_text(input: &[u8]) -> Self {
-        if input.first().is_some_and(u8::is_ascii_lowercase) { Self::Memcached } else { Self::Http }
-    }
-
     /// Its name in lower case.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -68,7 +62,7 @@ pub enum Step<'a> {
     /// The input begins with a request whose answer is known without carrying it out.
     Answer {
         /// What it counts as, in vain; none where nothing is wrong with it.
-        counted: Option<Command>,
+        counted: Option<(Dialect, Command)>,
         /// The answer, perhaps empty.
         reply: &'static [u8],
         /// How many bytes of the input it took.
@@ -101,16 +95,22 @@ impl Form {
         }
     }
 
-    /// The command that a request in this form is counted as, before it is carried out. None where carrying it out
-    /// counts: each key of a get of memcached is one.
+    /// The command that a request in this form counts as.
+    #[inline]
+    #[must_use]
+    pub fn command(&self, request: &Request<'_>) -> Command {
+        match self {
+            Self::Http(form) => form.counted(request.command()),
+            _ => request.command(),
+        }
+    }
+
+    /// The same, to be counted before it is carried out. None where carrying it out counts: each key of a get of
+    /// memcached is one.
     #[inline]
     #[must_use]
     pub fn counted(&self, request: &Request<'_>) -> Option<Command> {
-        match (self, request) {
-            (_, Request::Fetch { .. }) => None,
-            (Self::Http(form), _) => Some(form.counted(request.command())),
-            _ => Some(request.command()),
-        }
+        (!matches!(request, Request::Fetch { .. })).then(|| self.command(request))
     }
 
     /// Whether the connection is to be closed after the reply.
@@ -250,15 +250,17 @@ impl Decoder {
     }
 }
 
-/// Which dialect the first word belongs to.
+/// Which dialect the first word belongs to. The first letter says which one it can be.
+#[inline]
 fn talk(input: &[u8]) -> Talk {
-    if memcached::begins(input) == Some(true) {
-        return Talk::Memcached;
-    }
-    match (memcached::begins(input), http::begins(input)) {
-        (_, Some(true)) => Talk::Http,
-        (None, _) | (_, None) => Talk::Open,
-        _ => Talk::Nothing,
+    let (begins, dialect) = match input.first() {
+        Some(first) if first.is_ascii_uppercase() => (http::begins(input), Talk::Http),
+        _ => (memcached::begins(input), Talk::Memcached),
+    };
+    match begins {
+        Some(true) => dialect,
+        Some(false) => Talk::Nothing,
+        None => Talk::Open,
     }
 }
 

@@ -7,10 +7,10 @@ mod stats;
 use arrayvec::ArrayVec;
 use lcnode_protocol::memcached::wrapping;
 use lcnode_protocol::{Command, Reply, Storing, Words};
-use lcnode_storage::{Attributes, Change, Current};
+use lcnode_storage::{Attributes, Change, Current, Scope};
 
 use super::counters::Miss;
-use super::{ErrorNumber, Node, Session, admin, note, read, write};
+use super::{Blocked, ErrorNumber, Node, Session, admin, note, read, write};
 
 pub use flushing::DelayedFlush;
 pub(super) use stats::stats;
@@ -109,6 +109,13 @@ pub(super) fn fetch(
     reply: &mut impl Reply,
 ) {
     let touch = touch.filter(|_| node.honours_exptime);
+    // What ends now would be gone if the request were carried out again for another of its keys: so all or nothing.
+    let ends = touch.is_some_and(|exptime| expiry::is_over(node, exptime)) && keys.iter().nth(1).is_some();
+    let reservation = ends.then(|| node.store.try_reserve(Scope::ALL, session.in_turn));
+    if matches!(reservation, Some(None)) && session.waits {
+        session.blocked = Some(Blocked::Reserved(Scope::ALL));
+        return;
+    }
     let (mut calls, mut misses) = (0_u64, 0_u64);
     let mut is_too_large = false;
     reply.begin_list();

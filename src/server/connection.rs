@@ -37,7 +37,7 @@ const KEEP: usize = 1 << 20;
 const EARLY: usize = 256;
 /// A connection keeps a buffer of this size for half requests; larger ones are given back.
 const KEEP_REST: usize = 4 << 10;
-/// How long a closing connection waits for the client to take the last replies.
+/// How long a closing connection waits for the client to take the last replies, and to stop sending.
 const LINGER: Duration = Duration::from_secs(1);
 
 /// The buffers of a thread. They hold nothing while a connection waits.
@@ -170,23 +170,25 @@ where
     }
 }
 
-/// Closes so that the client gets the last replies: what it still sends is read and thrown away, since
-/// a socket closed over unread bytes is reset, and a reset overtakes replies.
+/// Closes so that the client gets the last replies: what it still sends is read and thrown away for a while, such as a
+/// body that was refused, since a socket closed over unread bytes is reset, and a reset overtakes replies.
 async fn linger<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S) {
     let drained = tokio::time::timeout(LINGER, async {
         stream.shutdown().await?;
-        let mut left = READ;
-        let mut sink = [0; 4096];
-        while left > 0 {
-            match stream.read(&mut sink).await? {
-                0 => break,
-                read => left = left.saturating_sub(read),
-            }
-        }
+        while poll_fn(|context| poll_discard(stream, context)).await? > 0 {}
         Ok::<(), io::Error>(())
     });
     // The connection is over either way.
     let _ = drained.await;
+}
+
+/// Reads once, into the buffer of the thread, and forgets it. Gives the number of bytes.
+fn poll_discard<S: AsyncRead + Unpin>(stream: &mut S, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
+    SCRATCH.with_borrow_mut(|scratch| {
+        let mut buffer = ReadBuf::new(&mut scratch.input);
+        ready!(Pin::new(stream).poll_read(context, &mut buffer))?;
+        Poll::Ready(Ok(buffer.filled().len()))
+    })
 }
 
 fn refused(why: String) -> io::Error {

@@ -49,7 +49,7 @@ enum Work<'a> {
     Binary(Request<'a>),
     Text(Request<'a>, Form),
     /// The answer is known.
-    Answer(Option<Command>, &'static [u8]),
+    Answer(Option<(Dialect, Command)>, &'static [u8]),
 }
 
 /// Requests that are worked on together.
@@ -161,9 +161,8 @@ impl Execution {
                         close = form.closes();
                     }
                     Work::Answer(counted, reply) => {
-                        if let Some(command) = counted {
-                            let text = &input[used - len..used];
-                            self.reject(Some(Dialect::of_text(text)), Some(*command));
+                        if let Some((dialect, command)) = *counted {
+                            self.reject(Some(dialect), Some(command));
                         }
                         output.extend_from_slice(reply);
                     }
@@ -237,17 +236,17 @@ impl Execution {
     /// Counts a request of a batch and carries it out.
     #[inline]
     fn carry_out(&mut self, request: &Request<'_>, form: &Form, output: &mut Vec<u8>) {
-        let (before, dialect) = (output.len(), form.dialect());
+        let before = output.len();
         if let Some(command) = form.counted(request) {
-            self.node.counters.count(self.session.shard, dialect, command);
+            self.node.counters.count(self.session.shard, form.dialect(), command);
         }
         carry_out(&self.node, &mut self.session, (request, form), output);
         if self.session.blocked.is_some() {
-            return self.timing.put_aside(request, dialect);
+            return self.timing.put_aside(request, form);
         }
-        if self.timing.tally(request) {
+        if self.timing.tally(request, form) {
             let awaits_disk = self.session.wrote && self.node.acknowledges_durable;
-            self.timing.look_at(request, dialect, output.len() - before, awaits_disk, &self.peer);
+            self.timing.look_at(request, form, output.len() - before, awaits_disk, &self.peer);
         }
     }
 
@@ -279,7 +278,7 @@ impl Execution {
                     Ok(binary::Step::Request { request, used: len })
                         if dispatch::is_slow(&self.node, &request) =>
                     {
-                        self.timing.put_aside(&request, Dialect::Binary);
+                        self.timing.put_aside(&request, &Form::Binary);
                         return End::Slow { len, close: false };
                     }
                     Ok(binary::Step::Request { request, used }) => (Work::Binary(request), used),
@@ -304,7 +303,7 @@ impl Execution {
     fn text<'a>(&mut self, input: &'a [u8], arena: &'a Arena) -> Result<(Work<'a>, usize), End> {
         match self.decoder.decode(input, arena) {
             Ok(Step::Request { request, form, used: len }) if dispatch::is_slow(&self.node, &request) => {
-                self.timing.put_aside(&request, form.dialect());
+                self.timing.put_aside(&request, &form);
                 Err(End::Slow { len, close: form.closes() })
             }
             Ok(Step::Request { request, form, used }) => Ok((Work::Text(request, form), used)),

@@ -43,6 +43,24 @@ fn each_gets_its_status_and_a_close() {
     });
 }
 
+/// Who sends all of a body before looking for a reply still gets the one that refuses it.
+#[test]
+fn a_refusal_is_not_overtaken_by_the_close() {
+    let folder = folder();
+    let node = Node::start(folder.path(), &["--max-value", "1m", MEMORY]);
+    let body = vec![b'x'; 20 << 20];
+    let head = format!("PUT /k HTTP/1.1\r\nContent-Length: {}\r\n\r\n", body.len());
+    let line = format!("set k 0 0 {}\r\n", body.len());
+    for (start, refusal) in
+        [(head, &b"HTTP/1.1 413 "[..]), (line, b"SERVER_ERROR object too large for cache\r\n")]
+    {
+        let mut client = node.client();
+        client.send(start.as_bytes());
+        client.send(&body);
+        assert!(client.rest().starts_with(refusal), "{start}");
+    }
+}
+
 #[test]
 fn what_is_of_no_dialect_is_closed_in_silence() {
     on_both(&[], |node| {

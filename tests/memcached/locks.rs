@@ -45,6 +45,26 @@ fn changes_wait_for_their_record() {
     });
 }
 
+/// A `gat` that ends records shows each of them, also where it had to wait for one behind others.
+#[test]
+fn what_ends_is_shown_once() {
+    let folder = folder();
+    let node = Node::start(folder.path(), &["--honour-exptime", "-ext", SCRIPT, MEMORY]);
+    let begin = Instant::now();
+    assert!(node.client().put("first", "1"));
+    scope(|threads| {
+        threads.spawn(|| assert!(node.client().ext("hold", RECORD, "k", "0.3").is_some()));
+        let mut reader = node.client();
+        while reader.vsiz("k").is_none() {
+            assert!(begin.elapsed() < Duration::from_secs(10));
+        }
+        let both = "VALUE first 0 1\r\n1\r\nVALUE k 0 1\r\n7\r\nEND\r\n";
+        ask(&mut reader, "gat -1 first k\r\nget first k\r\n", &format!("{both}END\r\n"));
+        assert!(reader.put("first", "2"), "nothing is held any more");
+    });
+    assert_eq!(node.client().count_of("cnt_get_miss"), 2);
+}
+
 /// It is counted once, however often it was carried out.
 #[test]
 fn waiting_is_counted_once() {

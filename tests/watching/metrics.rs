@@ -118,6 +118,38 @@ fn binary_requests_by_command_and_outcome() {
     assert!((0.1..30.0).contains(&waited), "{waited}");
 }
 
+/// A request has one name, by which it is counted and timed: the original's, whatever carries it out.
+#[test]
+fn counts_and_times_have_the_same_names() {
+    let folder = folder();
+    let (node, admin) = Admin::start(folder.path(), &["--ext", SCRIPT, "--thnum", "2", MEMORY]);
+    let mut client = node.client();
+    let created = b"HTTP/1.1 201 Created\r\nContent-Type: text/plain\r\nContent-Length: 8\r\n\r\nCreated\n";
+    for mode in ["0", "1", "2"] {
+        client.send(format!("PUT /{mode} HTTP/1.1\r\nX-TT-PDMODE: {mode}\r\n\r\n").as_bytes());
+        assert_eq!(client.take(created.len()), created);
+    }
+    // The second goes to a thread of its own.
+    for function in ["iterinit", "vanish"] {
+        client.send(format!("POST / HTTP/1.1\r\nX-TT-MNAME: {function}\r\n\r\nversion\r\n").as_bytes());
+        let head = b"HTTP/1.1 200 OK\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 0\r\n\r\n";
+        let reply = [&head[..], b"VERSION 1.1.41\r\n"].concat();
+        assert_eq!(client.take(reply.len()), reply);
+    }
+    client.send(b"add k 0 0 1\r\n1\r\nget k\r\n");
+    let reply = b"STORED\r\nVALUE k 0 1\r\n1\r\nEND\r\n";
+    assert_eq!(client.take(reply.len()), reply);
+    let expected =
+        [("http", "put", 3), ("http", "ext", 2), ("memcached", "putkeep", 1), ("memcached", "get", 1)];
+    // And two versions, and that by which the test's support sees that the node answers.
+    let scrape = scrape_with(admin, 10);
+    for (dialect, command, count) in expected {
+        assert_eq!(outcomes(&scrape, dialect, command), [count, 0, 0, 0], "{command}");
+        assert_eq!(timed(&scrape, command), count, "{command}");
+    }
+    assert_eq!(timed(&scrape, "misc"), 0);
+}
+
 #[test]
 fn requests_add_up_over_threads() {
     on_each(|args| {

@@ -11,7 +11,7 @@ use super::line::{Line, Verb};
 use super::reject::Reason;
 use crate::Arena;
 use crate::command::Command;
-use crate::dialect::{self, Reject, Step};
+use crate::dialect::{self, Dialect, Reject, Step};
 use crate::limits::Limits;
 use crate::request::Request;
 
@@ -208,7 +208,8 @@ impl Decoder {
                 }
                 (None, None) if close => return Err(Reason::NoFunction.into()),
                 (None, None) => {
-                    return Ok(Step::Answer { counted: Some(Command::Ext), reply: BAD_REQUEST, used });
+                    let counted = Some((Dialect::Http, Command::Ext));
+                    return Ok(Step::Answer { counted, reply: BAD_REQUEST, used });
                 }
             },
         };

@@ -52,7 +52,7 @@ fn a_post_without_a_function_is_answered() {
     let request = b"POST /k HTTP/1.1\r\nContent-Length: 3\r\n\r\nabcGET /k HTTP/1.1\r\n\r\n";
     let outcome = whole(request);
     assert_eq!(outcome.steps.len(), 2);
-    assert!(outcome.steps[0].0.starts_with("Some(Ext)"), "{:?}", outcome.steps[0]);
+    assert!(outcome.steps[0].0.starts_with("Some((Http, Ext))"), "{:?}", outcome.steps[0]);
     for head in ["POST /k HTTP/1.0\r\n\r\n", "POST /k HTTP/1.1\r\nConnection: close\r\n\r\n"] {
         assert_eq!(refused(head), (Reason::NoFunction, 400));
         let End::Rejected(reject) = whole(head.as_bytes()).end else { panic!("{head}") };

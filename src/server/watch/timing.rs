@@ -6,7 +6,8 @@
 
 use std::sync::Arc;
 
-use lcnode_protocol::{Command, Dialect, Request};
+use lcnode_protocol::dialect::Form;
+use lcnode_protocol::{Command, Request};
 
 use super::Watch;
 use super::slow_log::{Entry, SlowLog};
@@ -114,11 +115,11 @@ impl Timing {
 
     /// A request of the batch was carried out. Says whether it is to be [looked at](Timing::look_at) on its own.
     #[inline]
-    pub(in crate::server) fn tally(&mut self, request: &Request<'_>) -> bool {
+    pub(in crate::server) fn tally(&mut self, request: &Request<'_>, form: &Form) -> bool {
         if !self.is_on {
             return false;
         }
-        let command = request.command();
+        let command = form.command(request);
         if self.run.0 != command {
             self.begin_run(command);
         }
@@ -145,7 +146,7 @@ impl Timing {
     pub(in crate::server) fn look_at(
         &mut self,
         request: &Request<'_>,
-        dialect: Dialect,
+        form: &Form,
         reply: usize,
         awaits_disk: bool,
         peer: &str,
@@ -158,7 +159,7 @@ impl Timing {
         if !is_slow && (!awaits_disk || self.waiting.len() >= MOST_WAITING) {
             return;
         }
-        let mut entry = Entry::of(request, dialect, self.decoded);
+        let mut entry = Entry::of(request, form.dialect(), self.decoded);
         entry.reply = reply;
         if self.nanoseconds(self.decoded, previous) > took / 2 {
             entry.waited_for = Some("the requests before it");
@@ -171,10 +172,11 @@ impl Timing {
 
     /// A request is to be carried out on its own.
     #[inline]
-    pub(in crate::server) fn put_aside(&mut self, request: &Request<'_>, dialect: Dialect) {
+    pub(in crate::server) fn put_aside(&mut self, request: &Request<'_>, form: &Form) {
         if self.is_on {
-            let entry = self.slow().map(|_| Entry::of(request, dialect, self.started));
-            self.aside = Some(Box::new(Aside { command: request.command(), started: self.started, entry }));
+            let entry = self.slow().map(|_| Entry::of(request, form.dialect(), self.started));
+            self.aside =
+                Some(Box::new(Aside { command: form.command(request), started: self.started, entry }));
         }
     }
 
