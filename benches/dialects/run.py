@@ -10,7 +10,7 @@ Servers take turns within each round, another one first each time; 50 connection
                 protocol and by its own, on disk; memcached with -t 1
     http        keep-alive GETs of 100 bytes by wrk with one thread: lcnode on disk; nginx without a master process, sending a
                 static file, its log off, its cache of open files on
-    watching    gets at depth 1 and 32 by the binary protocol: one lcnode with --admin, one without
+    watching    gets and sets by the binary protocol: one lcnode with --admin, one without, in turns of a quarter of a second
 """
 import argparse
 import os
@@ -30,6 +30,7 @@ from common import cpu_model, install, markdown, run, short, version  # noqa: E4
 from server import KEYS, Server, build_loadgen, built_lcnode, free_port  # noqa: E402
 
 BODY = b"x" * 100
+ALTERNATIONS = 8  # of the two in a round of what watching costs
 NGINX = """daemon off; master_process off; pid %(folder)s/nginx.pid; error_log stderr warn;
 events { worker_connections 256; }
 http { access_log off; sendfile on; tcp_nopush on; keepalive_requests 1000000000; open_file_cache max=10;
@@ -106,8 +107,29 @@ def watching(args, lcnode, folder):
         command = [lcnode, "-host", "127.0.0.1", "-port", "PORT", *options, f"{folder}/{name}.tch"]
         return Server(name, "tt", command, "")
 
-    field = [node("plain"), node("watched", "--admin", f"127.0.0.1:{free_port()}")]
-    compared(args, folder, field, [("get", 1), ("get", 32), ("set", 1), ("set", 32)], [("watched", "plain")])
+    plain, watched = field = [node("plain"), node("watched", "--admin", f"127.0.0.1:{free_port()}")]
+    operations = [(op, depth) for op in ("get", "set") for depth in (1, 32)]
+    ratios = {}
+    try:
+        for server in field:
+            server.start(folder)
+            server.load("load", 32, 50, KEYS)
+        for op, depth in operations:
+            n = int(plain.measure(op, depth, 50)["per_cpu"] / 4)
+            for turn in range(args.rounds):
+                used = dict.fromkeys(field, 0)
+                # What is looked for is less than what a machine differs by from one second to the next.
+                for short_turn in range(ALTERNATIONS):
+                    for server in in_turns(field, turn + short_turn):
+                        used[server] += server.load(op, depth, 50, n)["cpu"]
+                ratios.setdefault((op, depth), []).append(used[plain] / used[watched])
+                print(f"round {turn + 1} {op} {depth}: {ratios[op, depth][-1]:.3f}", file=sys.stderr)
+    finally:
+        for server in field:
+            server.stop()
+    each = [ratios[operation] for operation in operations]
+    row = (f"{statistics.median(of):.3f} ({min(of):.3f} to {max(of):.3f})" for of in each)
+    print(f"\n{markdown([['', *(f'{op}, depth {depth}' for op, depth in operations)], ['watched / plain', *row]])}")
 
 
 def http(args, lcnode, folder):
