@@ -74,6 +74,7 @@ fn a_node_is_loaded() {
     let folder = tempfile::tempdir().unwrap();
     let (_node, address) = start_node(folder.path());
     every_kind_of_load(address, "tyrant");
+    every_kind_of_load(address, "memcached");
     let output = bench(&[&address.to_string(), "--seconds", "0.5", "--keys", "1000"]);
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(
@@ -172,7 +173,7 @@ fn what_cannot_be_loaded_is_named() {
         (&[&nobody], 1, &nobody),
         (&[&nobody, "--protocol", "redis"], 1, "is a server running there?"),
         // The node closes the connection of who speaks another protocol.
-        (&[&node, "--protocol", "memcached"], 1, &node),
+        (&[&node, "--protocol", "redis"], 1, &node),
         (&[], 2, "HOST:PORT"),
         (&[&node, "--cluster"], 2, "--cluster"),
         (&[&node, "--mix", "get=0"], 2, "above 0"),
