@@ -105,12 +105,18 @@ impl Form {
         }
     }
 
-    /// The same, to be counted before it is carried out. None where carrying it out counts: each key of a get of
-    /// memcached is one.
+    /// Whether a request is counted before it is carried out, and not by that: each key of a get of memcached is one.
+    #[inline]
+    #[must_use]
+    pub fn counts(&self, request: &Request<'_>) -> bool {
+        matches!(self, Self::Binary) || !matches!(request, Request::Fetch { .. })
+    }
+
+    /// The command that it is counted as before it is carried out, if it is.
     #[inline]
     #[must_use]
     pub fn counted(&self, request: &Request<'_>) -> Option<Command> {
-        (!matches!(request, Request::Fetch { .. })).then(|| self.command(request))
+        self.counts(request).then(|| self.command(request))
     }
 
     /// Whether the connection is to be closed after the reply.

@@ -236,15 +236,15 @@ impl Execution {
     /// Counts a request of a batch and carries it out.
     #[inline]
     fn carry_out(&mut self, request: &Request<'_>, form: &Form, output: &mut Vec<u8>) {
-        let before = output.len();
-        if let Some(command) = form.counted(request) {
+        let (before, command) = (output.len(), form.command(request));
+        if form.counts(request) {
             self.node.counters.count(self.session.shard, form.dialect(), command);
         }
         carry_out(&self.node, &mut self.session, (request, form), output);
         if self.session.blocked.is_some() {
             return self.timing.put_aside(request, form);
         }
-        if self.timing.tally(request, form) {
+        if self.timing.tally(command) {
             let awaits_disk = self.session.wrote && self.node.acknowledges_durable;
             self.timing.look_at(request, form, output.len() - before, awaits_disk, &self.peer);
         }

@@ -115,11 +115,10 @@ impl Timing {
 
     /// A request of the batch was carried out. Says whether it is to be [looked at](Timing::look_at) on its own.
     #[inline]
-    pub(in crate::server) fn tally(&mut self, request: &Request<'_>, form: &Form) -> bool {
+    pub(in crate::server) fn tally(&mut self, command: Command) -> bool {
         if !self.is_on {
             return false;
         }
-        let command = form.command(request);
         if self.run.0 != command {
             self.begin_run(command);
         }
