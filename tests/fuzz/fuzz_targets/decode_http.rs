@@ -11,19 +11,7 @@ use lcnode_protocol::{Arena, Limits, Reply, Request};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
-    let Some((&count, rest)) = data.split_first() else {
-        return;
-    };
-    let count = usize::from(count % 16).min(rest.len());
-    let (places, stream) = rest.split_at(count);
-    // Each cut so many bytes behind the one before.
-    let mut cuts = Vec::with_capacity(count + 1);
-    let mut at = 0;
-    for &place in places {
-        at = stream.len().min(at + usize::from(place));
-        cuts.push(at);
-    }
-    cuts.push(stream.len());
+    let Some((stream, cuts)) = lcnode_fuzz::cut(data) else { return };
 
     let tight = Limits { max_key: 16, max_value: 64 };
     for limits in [Limits::default(), tight] {
@@ -61,10 +49,15 @@ fn feed(stream: &[u8], cuts: &[usize], limits: Limits, patient: bool) -> Outcome
                 Ok(Step::Request { request, form, used }) => {
                     (format!("{request:?} {form:?}"), used, answer(&request, &form, limits))
                 }
-                Ok(Step::Answer { counted, reply, used }) => (format!("{counted:?} {reply:?}"), used, String::new()),
+                Ok(Step::Answer { counted, reply, used }) => {
+                    (format!("{counted:?} {reply:?}"), used, String::new())
+                }
                 Ok(Step::Incomplete { at_least, interim }) => {
                     assert!(at_least > input.len() && at_least >= wanted);
-                    assert!(interim.is_empty() || !std::mem::replace(&mut continued, true), "told twice to go on");
+                    assert!(
+                        interim.is_empty() || !std::mem::replace(&mut continued, true),
+                        "told twice to go on"
+                    );
                     wanted = at_least;
                     break;
                 }

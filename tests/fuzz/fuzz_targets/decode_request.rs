@@ -11,19 +11,7 @@ use lcnode_protocol::{Items, Limits, Reply, Request};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
-    let Some((&count, rest)) = data.split_first() else {
-        return;
-    };
-    let count = usize::from(count % 16).min(rest.len());
-    let (places, stream) = rest.split_at(count);
-    // Each cut so many bytes behind the one before.
-    let mut cuts = Vec::with_capacity(count + 1);
-    let mut at = 0;
-    for &place in places {
-        at = stream.len().min(at + usize::from(place));
-        cuts.push(at);
-    }
-    cuts.push(stream.len());
+    let Some((stream, cuts)) = lcnode_fuzz::cut(data) else { return };
 
     let tight = Limits { max_key: 16, max_value: 64 };
     for limits in [Limits::default(), tight] {
