@@ -172,10 +172,15 @@ fn fetch_one(
 
 #[inline]
 fn read_one(node: &Node, session: &mut Session, key: &[u8], reply: &mut impl Reply) -> bool {
-    let put = |record: Current<'_>| {
+    look(node, session, key, |record| {
         reply.record_with(key, record.value, record.attributes.flags, record.unique);
-    };
-    match node.store.get_with(key, put) {
+    })
+}
+
+/// Looks at a record; says whether it is there.
+#[inline]
+fn look(node: &Node, session: &mut Session, key: &[u8], see: impl FnOnce(Current<'_>)) -> bool {
+    match node.store.get_with(key, see) {
         Ok(Some(())) => true,
         Ok(None) => {
             session.last_error = ErrorNumber::NoRecord;
@@ -191,7 +196,7 @@ fn read_one(node: &Node, session: &mut Session, key: &[u8], reply: &mut impl Rep
 pub(super) fn touch(node: &Node, session: &mut Session, key: &[u8], exptime: i64, reply: &mut impl Reply) {
     let is_there = match node.honours_exptime {
         true => touch_one(node, session, key, exptime),
-        false => exists(node, session, key),
+        false => look(node, session, key, |_| ()),
     };
     if is_there {
         return reply.success();
@@ -202,20 +207,6 @@ pub(super) fn touch(node: &Node, session: &mut Session, key: &[u8], exptime: i64
     match session.last_error {
         ErrorNumber::NoRecord => reply.missing(),
         _ => reply.failure(),
-    }
-}
-
-fn exists(node: &Node, session: &mut Session, key: &[u8]) -> bool {
-    match node.store.get(key, |_| ()) {
-        Ok(Some(())) => true,
-        Ok(None) => {
-            session.last_error = ErrorNumber::NoRecord;
-            false
-        }
-        Err(error) => {
-            note(session, Command::Get, &error);
-            false
-        }
     }
 }
 

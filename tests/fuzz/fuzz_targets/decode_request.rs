@@ -11,20 +11,7 @@ use lcnode_protocol::{Items, Limits, Reply, Request};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
-    let Some((stream, cuts)) = lcnode_fuzz::cut(data) else { return };
-
-    let tight = Limits { max_key: 16, max_value: 64 };
-    for limits in [Limits::default(), tight] {
-        let whole = feed(stream, &[stream.len()], limits, false);
-        for patient in [false, true] {
-            assert_eq!(whole, feed(stream, &cuts, limits, patient));
-        }
-        // Every byte on its own, unless that would take too long.
-        if stream.len() <= 256 {
-            let every: Vec<usize> = (0..=stream.len()).collect();
-            assert_eq!(whole, feed(stream, &every, limits, false));
-        }
-    }
+    lcnode_fuzz::however_cut(data, feed);
 });
 
 /// What a stream came to: each request as text, where a number that is none
