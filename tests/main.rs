@@ -6,7 +6,7 @@
 //! | `LCNODE_KILLS` | SIGKILLs for each `--sync` mode, default 8, and while copies are made, default 6; of two masters, default 8 |
 //! | `LCNODE_FILLS` | how often several writers fill a small disk, default 3 |
 //! | `LCNODE_DISK` | MiB of that disk, default 48 |
-//! | `LCNODE_ROUNDS` | rounds of the model test between clean restarts, default 3 |
+//! | `LCNODE_ROUNDS` | rounds of the model test between clean restarts, default 3; and a twentieth of those in which clients of all protocols fight for keys |
 //! | `LCNODE_INCREMENTS` | what each of three masters adds to the same counters while links and nodes fail, default 1000 |
 //! | `LCNODE_CUTS` | how often the link between two network namespaces is cut, default 5 |
 //! | `LCNODE_SIMS` | seeds of the simulated masters, from `LCNODE_SEED` on; default 1000, always the same |
